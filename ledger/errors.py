@@ -1,0 +1,190 @@
+"""Every refusal of the ledger, and its stable code.
+
+    LedgerError
+    ├── NotCanonical          bytes that are not the one spelling of a JSON value
+    ├── IdentifierInvalid     an identifier whose form or check character is wrong
+    ├── LabelInvalid          a label that is not 32 bytes in base64url
+    ├── TokenMalformed        a JWS with more than one reading, or none
+    ├── SignatureInvalid      a signature that does not verify
+    ├── DisclosureInvalid     disclosures and digests that do not pair one to one
+    ├── StatementInvalid      a payload or member outside its form
+    ├── KindUnknown           a kind this ledger does not know
+    ├── CodeUnknown           a code its kind does not list
+    ├── OutcomeUnknown        an outcome its kind does not list
+    ├── SubjectMismatch       a label that does not belong to the disclosed subject
+    ├── SubjectUnknown        a person's label that no binding introduced
+    ├── SubjectAlreadyBound   a binding for a label or a person that has one
+    ├── KeyUnknown            no key with that thumbprint was ever begun
+    ├── KeyEnded              the key's end precedes the entry
+    ├── IssuerMismatch        the key belongs to another issuer
+    ├── MandateMissing        the issuer may not state that kind
+    ├── ControlInvalid        a control entry outside its form
+    ├── ControlForbidden      a control entry that the root key did not sign
+    ├── SealMismatch          events that do not hash to the signed root
+    ├── CaptureInvalid        a capture outside its form
+    ├── SubmissionTooLarge    more bytes, or more items, than a door takes
+    ├── DuplicateConflict     a known (iss, jti) with other content
+    ├── NoteMalformed         a signed note with another spelling
+    ├── NoteUnverified        no signature of a trusted key on a note
+    ├── CheckpointMalformed   a checkpoint outside its form
+    ├── TilePathMalformed     a tile path with another spelling
+    ├── ProofInvalid          a Merkle proof that does not lead to the root
+    ├── EntryUnknown          an index at or beyond the tree
+    ├── LedgerEmpty           a log without its genesis entry
+    ├── LedgerExists          a second genesis
+    ├── WriterBusy            another process is the writer of this log
+    └── WriterFenced          another writer extended the log in between
+
+`path` names the offending field from the outside in. A message never holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """A refusal the caller can act on; `code` is public and never changes its meaning."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+    def within(self, *outer: str | int) -> LedgerError:
+        """The same refusal, seen from one level further out."""
+        return type(self)(self.message, path=(*outer, *self.path))
+
+
+class NotCanonical(LedgerError):
+    code = "LEDGER_NOT_CANONICAL"
+
+
+class IdentifierInvalid(LedgerError):
+    code = "LEDGER_IDENTIFIER_INVALID"
+
+
+class LabelInvalid(LedgerError):
+    code = "LEDGER_LABEL_INVALID"
+
+
+class TokenMalformed(LedgerError):
+    code = "LEDGER_TOKEN_MALFORMED"
+
+
+class SignatureInvalid(LedgerError):
+    code = "LEDGER_SIGNATURE_INVALID"
+
+
+class DisclosureInvalid(LedgerError):
+    code = "LEDGER_DISCLOSURE_INVALID"
+
+
+class StatementInvalid(LedgerError):
+    code = "LEDGER_STATEMENT_INVALID"
+
+
+class KindUnknown(LedgerError):
+    code = "LEDGER_KIND_UNKNOWN"
+
+
+class CodeUnknown(LedgerError):
+    code = "LEDGER_CODE_UNKNOWN"
+
+
+class OutcomeUnknown(LedgerError):
+    code = "LEDGER_OUTCOME_UNKNOWN"
+
+
+class SubjectMismatch(LedgerError):
+    code = "LEDGER_SUBJECT_MISMATCH"
+
+
+class SubjectUnknown(LedgerError):
+    code = "LEDGER_SUBJECT_UNKNOWN"
+
+
+class SubjectAlreadyBound(LedgerError):
+    code = "LEDGER_SUBJECT_ALREADY_BOUND"
+
+
+class KeyUnknown(LedgerError):
+    code = "LEDGER_KEY_UNKNOWN"
+
+
+class KeyEnded(LedgerError):
+    code = "LEDGER_KEY_ENDED"
+
+
+class IssuerMismatch(LedgerError):
+    code = "LEDGER_ISSUER_MISMATCH"
+
+
+class MandateMissing(LedgerError):
+    code = "LEDGER_MANDATE_MISSING"
+
+
+class ControlInvalid(LedgerError):
+    code = "LEDGER_CONTROL_INVALID"
+
+
+class ControlForbidden(LedgerError):
+    code = "LEDGER_CONTROL_FORBIDDEN"
+
+
+class SealMismatch(LedgerError):
+    code = "LEDGER_SEAL_MISMATCH"
+
+
+class CaptureInvalid(LedgerError):
+    code = "LEDGER_CAPTURE_INVALID"
+
+
+class SubmissionTooLarge(LedgerError):
+    code = "LEDGER_SUBMISSION_TOO_LARGE"
+
+
+class DuplicateConflict(LedgerError):
+    code = "LEDGER_DUPLICATE_CONFLICT"
+
+
+class NoteMalformed(LedgerError):
+    code = "LEDGER_NOTE_MALFORMED"
+
+
+class NoteUnverified(LedgerError):
+    code = "LEDGER_NOTE_UNVERIFIED"
+
+
+class CheckpointMalformed(LedgerError):
+    code = "LEDGER_CHECKPOINT_MALFORMED"
+
+
+class TilePathMalformed(LedgerError):
+    code = "LEDGER_TILE_PATH_MALFORMED"
+
+
+class ProofInvalid(LedgerError):
+    code = "LEDGER_PROOF_INVALID"
+
+
+class EntryUnknown(LedgerError):
+    code = "LEDGER_ENTRY_UNKNOWN"
+
+
+class LedgerEmpty(LedgerError):
+    code = "LEDGER_EMPTY"
+
+
+class LedgerExists(LedgerError):
+    code = "LEDGER_EXISTS"
+
+
+class WriterBusy(LedgerError):
+    code = "LEDGER_WRITER_BUSY"
+
+
+class WriterFenced(LedgerError):
+    code = "LEDGER_WRITER_FENCED"
