@@ -1,0 +1,181 @@
+"""C2SP signed-note: a text and the signatures under it.
+
+    Verifier        a public key with its name, from a vkey
+    Signer          a private key with its name; signs, and knows its verifier
+    NoteSignature   name, key ID and the bytes of one signature line
+    SignedNote      text and signature lines; parse and str are inverse
+    SignedNote.verified_by   which of the trusted keys signed it
+
+Key types: 0x01 Ed25519. Lines of other types or unknown keys are kept and ignored, as the
+standard asks; a line of a known key that fails spoils the whole note. Pure: a signer is a value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+from ledger.errors import NoteMalformed, NoteUnverified
+
+ED25519 = 0x01
+KEY_ID_BYTES = 4
+NOTE_BYTES_MAX = 1_000_000
+"""A checkpoint with sixteen ML-DSA-44 cosignatures has some 60 kB; Go's reader stops at 1 MB."""
+SIGNATURES_MAX = 100
+"""As Go's reader; the standard asks for at least 16."""
+
+_DASH = "\u2014 "
+
+
+def standard_base64(text: str) -> bytes:
+    """Strict base64 with padding, RFC 4648 §4. Raises `NoteMalformed` for another spelling."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NoteMalformed(f"{text[:80]!r} is not base64") from None
+    if base64.b64encode(raw).decode("ascii") != text:
+        raise NoteMalformed(f"{text[:80]!r} is another spelling of its base64")
+    return raw
+
+
+def check_name(name: str) -> None:
+    """A key's name: not empty, no space of any script, no plus. Raises `NoteMalformed`."""
+    if not name or "+" in name or any(character.isspace() for character in name):
+        raise NoteMalformed(f"{name!r} cannot name a key")
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """An Ed25519 public key and the name under which it signs."""
+
+    name: str
+    public_key: bytes
+
+    @classmethod
+    def parse(cls, vkey: str) -> Self:
+        """A vkey: name+hex key ID+base64(type || key). Raises `NoteMalformed`."""
+        name, _, rest = vkey.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        check_name(name)
+        material = standard_base64(encoded)
+        if len(material) != 33 or material[0] != ED25519:
+            raise NoteMalformed(f"{vkey[:120]!r} holds no Ed25519 key (type 0x01)")
+        verifier = cls(name, material[1:])
+        if key_id != verifier.key_id.hex():
+            raise NoteMalformed(f"{vkey[:120]!r}: the key ID does not belong to name and key")
+        return verifier
+
+    @property
+    def key_id(self) -> bytes:
+        """First four bytes of SHA-256(name || LF || type || key)."""
+        material = self.name.encode() + b"\n" + bytes([ED25519]) + self.public_key
+        return hashlib.sha256(material).digest()[:KEY_ID_BYTES]
+
+    @property
+    def vkey(self) -> str:
+        """The text form, as published."""
+        material = base64.b64encode(bytes([ED25519]) + self.public_key).decode("ascii")
+        return f"{self.name}+{self.key_id.hex()}+{material}"
+
+    def accepts(self, text: bytes, signature: bytes) -> bool:
+        """Whether `signature` over `text` verifies."""
+        try:
+            VerifyKey(self.public_key).verify(text, signature)
+        except (BadSignatureError, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Signer:
+    """An Ed25519 private key, as its 32-byte seed, and the name under which it signs."""
+
+    name: str
+    seed: bytes
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half."""
+        return Verifier(self.name, bytes(SigningKey(self.seed).verify_key))
+
+    def sign(self, text: str) -> SignedNote:
+        """The note over `text`, with this key's line alone."""
+        assert text.endswith("\n")
+        signature = SigningKey(self.seed).sign(text.encode()).signature
+        return SignedNote(text, (NoteSignature(self.name, self.verifier.key_id, signature),))
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSignature:
+    """One signature line."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def __str__(self) -> str:
+        encoded = base64.b64encode(self.key_id + self.signature).decode("ascii")
+        return f"{_DASH}{self.name} {encoded}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedNote:
+    """A text ending in a line feed, and at least one signature line."""
+
+    text: str
+    signatures: tuple[NoteSignature, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """The note whose bytes are exactly `raw`. Raises `NoteMalformed`."""
+        if len(raw) > NOTE_BYTES_MAX:
+            raise NoteMalformed(f"longer than {NOTE_BYTES_MAX} bytes")
+        try:
+            whole = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NoteMalformed("not UTF-8") from None
+        if any(character < " " and character != "\n" for character in whole):
+            raise NoteMalformed("a control character other than a line feed")
+        text, separator, lines = whole.rpartition("\n\n")
+        if not separator or not lines.endswith("\n"):
+            raise NoteMalformed("no empty line before the signatures, or no line feed at the end")
+        signatures = tuple(_parse_line(line) for line in lines[:-1].split("\n"))
+        if len(signatures) > SIGNATURES_MAX:
+            raise NoteMalformed(f"more than {SIGNATURES_MAX} signatures")
+        return cls(text + "\n", signatures)
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{''.join(map(str, self.signatures))}"
+
+    def verified_by(self, trusted: Sequence[Verifier]) -> tuple[Verifier, ...]:
+        """The trusted keys that signed this note. Raises `NoteUnverified` when none did."""
+        found = []
+        body = self.text.encode()
+        for line in self.signatures:
+            for verifier in trusted:
+                if (line.name, line.key_id) != (verifier.name, verifier.key_id):
+                    continue
+                if not verifier.accepts(body, line.signature):
+                    raise NoteUnverified(f"the signature of {verifier.name} does not verify")
+                found.append(verifier)
+        if not found:
+            raise NoteUnverified("none of the trusted keys signed this note")
+        return tuple(found)
+
+
+def _parse_line(line: str) -> NoteSignature:
+    if not line.startswith(_DASH):
+        raise NoteMalformed(f"{line[:80]!r} is no signature line")
+    name, separator, encoded = line.removeprefix(_DASH).partition(" ")
+    check_name(name)
+    material = standard_base64(encoded)
+    if not separator or len(material) <= KEY_ID_BYTES:
+        raise NoteMalformed(f"{line[:80]!r} holds no signature")
+    return NoteSignature(name, material[:KEY_ID_BYTES], material[KEY_ID_BYTES:])
