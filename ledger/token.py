@@ -80,7 +80,7 @@ class Token:
         kid, typ = header["kid"], header["typ"]
         if not isinstance(kid, str) or not _THUMBPRINT.fullmatch(kid):
             raise TokenMalformed("kid is no SHA-256 thumbprint", path=("token", "header", "kid"))
-        if typ not in _TYPES:
+        if not isinstance(typ, str) or typ not in _TYPES:
             raise TokenMalformed(f"unknown typ {typ!r}", path=("token", "header", "typ"))
         return cls(text, TokenType(typ), kid, payload, signature)
 
