@@ -1,0 +1,5 @@
+"""Where it went: goods, from EPCIS events to lineage. Imports the ledger, nothing else of ours.
+
+    errors        every refusal, with its stable code
+    identifiers   GS1 Digital Link URIs and EPC URNs, one canonical form
+"""
