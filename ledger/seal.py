@@ -88,6 +88,7 @@ def _members(text: str) -> dict[str, tuple[int, int]]:
             if text[at] != '"':
                 raise ValueError("a member name is missing")
             name, at = scanstring(text, at + 1, True)
+            name.encode()  # a lone surrogate has no bytes to hash
             at = _skip(text, at)
             if text[at] != ":":
                 raise ValueError("a colon is missing")

@@ -1,0 +1,24 @@
+"""A product or premises was inspected. Pure."""
+
+from ledger.kinds.shape import CHARGES, PRODUCT, Kind
+
+INSPECTION = Kind(
+    name="inspection",
+    description="A product or premises was inspected, by laboratory, in the field, or on paper.",
+    codes=(
+        "safety",
+        "hygiene",
+        "label",
+        "permit",
+        "quality",
+        "quarantine",
+        "obstruction",
+        "other",
+        "routine",
+    ),
+    outcomes=("pass", "fail", "inconclusive"),
+    graded_outcomes=("fail",),
+    bases=("lab", "field", "document"),
+    measures=("samples", "samples_failed"),
+    particulars=(*PRODUCT, CHARGES),
+)
