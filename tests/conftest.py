@@ -2,19 +2,21 @@
 
     shared_data      a file of the shared data folder by its relative path
     database_url     the URL of a fresh, empty database; the test runs on SQLite and on PostgreSQL
-    postgres_server  the URL of a running PostgreSQL server, one for all tests of a process
+    postgres_server  the URL of a running PostgreSQL server, one for all tests of a run
 
 The shared data is read where it lies and never copied in: `XIN_SHARED` names the folder, by
 default `shared` beside the repository. A clone without it skips the tests that need it and says
 so; where `CI=true` its absence is a failure, so that nobody takes a skip for a proof.
 
-`XIN_TEST_POSTGRES_URL` names a server that may create databases (./xin test starts one and sets
-it). When it is unset, every test process starts its own by `tests/postgres.py`.
+`XIN_TEST_POSTGRES_URL` names a server that may create databases. When it is unset, a run starts
+one by `tests/postgres.py`: with parallel workers (as `./xin test` has) before they are made, else
+when the first test asks for it.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,11 +28,21 @@ from sqlalchemy import make_url
 from tests import postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+POSTGRES_URL = "XIN_TEST_POSTGRES_URL"
 
 # A slow machine is not a wrong answer; under CI=true the same commit tries the same examples.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the one server of a parallel run before its workers, which inherit the variable."""
+    makes_workers = bool(getattr(config.option, "numprocesses", None))
+    if makes_workers and not hasattr(config, "workerinput") and POSTGRES_URL not in os.environ:
+        servers = ExitStack()
+        os.environ[POSTGRES_URL] = servers.enter_context(postgres.running())
+        config.add_cleanup(servers.close)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +66,7 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server that may create databases."""
-    given = os.environ.get("XIN_TEST_POSTGRES_URL")
+    given = os.environ.get(POSTGRES_URL)
     if given:
         yield given
         return

@@ -1,13 +1,29 @@
-"""What a fresh clone relies on: the test databases, the requirements, `./xin`."""
+"""What a fresh clone relies on: the test databases, the pinned requirements, `./xin`, CI."""
+
+import ast
+import re
+import signal
+import stat
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from tests import postgres
 
-@pytest.mark.parametrize("time", ["first", "second"])
+REPOSITORY = Path(__file__).resolve().parent.parent
+REQUIREMENTS = sorted((REPOSITORY / "requirements").glob("*.txt"))
+PINNED = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
 async def test_every_test_gets_an_empty_database_of_either_make(
-    database_url: str, time: str
+    database_url: str, turn: str
 ) -> None:
     engine = create_async_engine(database_url)
     try:
@@ -18,3 +34,137 @@ async def test_every_test_gets_an_empty_database_of_either_make(
             assert (await connection.execute(text("SELECT count(*) FROM only_here"))).scalar() == 1
     finally:
         await engine.dispose()
+
+
+async def test_the_server_is_a_postgresql_18_that_sorts_by_code_point(postgres_server: str) -> None:
+    engine = create_async_engine(postgres_server)
+    try:
+        async with engine.connect() as connection:
+            version = (await connection.execute(text("SHOW server_version"))).scalar()
+            assert str(version).startswith("18.")
+            words = text("SELECT w FROM (VALUES ('a'), ('B'), ('蒙'), ('é')) AS t (w) ORDER BY w")
+            assert list((await connection.execute(words)).scalars()) == ["B", "a", "é", "蒙"]
+    finally:
+        await engine.dispose()
+
+
+def folder_modes() -> dict[Path, tuple[int, int, int]]:
+    """Mode and owners of every folder above the environment, the repository, home and scratch."""
+    installation = postgres.installed()
+    above = {installation, *installation.parents}
+    for path in (Path(sys.prefix), REPOSITORY, Path.home(), Path(sysconfig.get_path("purelib"))):
+        above |= {path, *path.parents, path.resolve(), *path.resolve().parents}
+    status = {folder: folder.stat() for folder in above}
+    return {
+        folder: (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+        for folder, found in status.items()
+    }
+
+
+def test_the_server_changes_no_folder_and_leaves_nothing_behind() -> None:
+    before = folder_modes()
+    with postgres.running() as url:
+        folder = scratch_folder(url)
+        assert folder.is_dir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert folder_modes() == before
+    assert folder_modes() == before
+    assert not folder.exists()
+
+
+def test_the_server_does_not_run_as_root() -> None:
+    with postgres.running() as url:
+        assert scratch_folder(url).stat().st_uid != 0
+
+
+def test_the_server_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
+    program = """
+import time
+import postgres
+with postgres.running() as url:
+    print(url, flush=True)
+    time.sleep(600)
+"""
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program],
+        # The oracle's distribution brings a package `tests` of its own: here ours goes by its file.
+        cwd=REPOSITORY / "tests",
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert starter.stdout is not None
+    folder = scratch_folder(starter.stdout.readline().strip())
+    assert folder.is_dir()
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    give_up_at = time.monotonic() + postgres.STOP_S_MAX
+    while folder.exists() and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    assert not folder.exists()
+    starter.stdout.close()
+
+
+def scratch_folder(url: str) -> Path:
+    host = make_url(url).query["host"]
+    assert isinstance(host, str)
+    return Path(host)
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_name_no_address_and_pin_every_version_by_hash(path: Path) -> None:
+    words = path.read_text()
+    assert "://" not in words
+    assert "--index" not in words
+    assert "--find-links" not in words
+    pins = PINNED.findall(words)
+    assert pins
+    starts = [line for line in words.splitlines() if line and line[0] not in " #"]
+    assert len(starts) == len(pins)
+    # Each pin ends where the next one starts; in between lie its hashes.
+    for pin in re.split(r"^(?=[a-z])", words, flags=re.MULTILINE)[1:]:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", pin), pin
+
+
+def test_the_test_requirements_contain_the_run_requirements_unchanged() -> None:
+    run, test = (
+        dict(PINNED.findall((REPOSITORY / "requirements" / name).read_text()))
+        for name in ("run.txt", "test.txt")
+    )
+    assert run.items() <= test.items()
+
+
+def test_the_set_up_tool_needs_only_the_standard_library() -> None:
+    tree = ast.parse((REPOSITORY / "xin").read_text())
+    names = {
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [str(node.module)]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_the_set_up_tool_says_what_it_can_do_before_anything_is_installed(tmp_path: Path) -> None:
+    copy = tmp_path / "a clone" / "xin"
+    copy.parent.mkdir()
+    copy.write_bytes((REPOSITORY / "xin").read_bytes())
+    said = subprocess.run(
+        [sys.executable, str(copy), "help"], capture_output=True, text=True, check=True
+    ).stdout
+    for command in ("up", "test", "lint", "schema", "bench", "verify"):
+        assert f"./xin {command}" in said
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_ci_runs_the_test_command_and_nothing_else() -> None:
+    lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        'cd "$(dirname "$0")/.." && exec ./xin test'
+    ]
+    for program in (REPOSITORY / ".ci" / "run", REPOSITORY / "xin"):
+        assert program.stat().st_mode & stat.S_IXUSR
