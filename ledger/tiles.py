@@ -1,12 +1,15 @@
 """Tile geometry of C2SP tlog-tiles: which tiles a tree has, and where they live.
 
     Tile             level, index, width: the coordinates of one tile
-    tiles_of_growth  the tiles that change when a tree grows
+    width_in_tree    how much of a tile a tree of some size has
     tile_path        Tile to "tile/0/x001/234.p/7"
     parse_path       its exact inverse; refuses every other spelling
     entry_bundle     the bytes of a bundle of entries
     parse_bundle     its exact inverse
     tile_root        the root over a tile's hashes: a hash of the level above
+    RightEdge        the unfinished tiles of a growing tree: what to write, and the root
+    tile_of_node     the tile that holds, or derives, a node of the tree
+    node_in_tile     that node's hash
 
 A full tile is TILE_WIDTH hashes of 32 bytes. Only the rightmost tile of a level may be narrower,
 and its bytes are a prefix of whatever replaces it. Level ENTRIES holds the entries themselves.
@@ -16,11 +19,11 @@ Pure: reading and writing tiles is left to `ledger.sequencer` and `api.tiles`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.errors import TilePathMalformed
-from ledger.merkle import HASH_BYTES, Hash, root
+from ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash, node_hash, root
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
@@ -46,20 +49,6 @@ class Tile:
     level: int
     index: int
     width: int = TILE_WIDTH
-
-
-def tiles_of_growth(old_size: int, new_size: int) -> Iterator[Tile]:
-    """Hash tiles that a tree of `new_size` has and one of `old_size` has not, lowest first."""
-    assert 0 <= old_size < new_size
-    level = 0
-    while new_size >> (TILE_HEIGHT * level):
-        old_hashes = old_size >> (TILE_HEIGHT * level)
-        new_hashes = new_size >> (TILE_HEIGHT * level)
-        for index in range(old_hashes // TILE_WIDTH, -(-new_hashes // TILE_WIDTH)):
-            width = min(TILE_WIDTH, new_hashes - index * TILE_WIDTH)
-            if index * TILE_WIDTH + width > old_hashes:
-                yield Tile(level, index, width)
-        level += 1
 
 
 def width_in_tree(level: int, index: int, tree_size: int) -> int:
@@ -115,4 +104,75 @@ def parse_bundle(data: bytes) -> list[bytes]:
 def tile_root(hashes: bytes) -> Hash:
     """The root over the hashes of a tile, as the level above stores it."""
     assert len(hashes) % HASH_BYTES == 0
-    return root(Hash(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES))
+    return root(split_hashes(hashes))
+
+
+def split_hashes(hashes: bytes) -> list[Hash]:
+    """The hashes of a tile, one by one."""
+    return [Hash(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES)]
+
+
+@dataclass(frozen=True, slots=True)
+class RightEdge:
+    """The unfinished tile of each level, lowest first: all a writer keeps of a tree."""
+
+    tree_size: int = 0
+    partials: tuple[bytes, ...] = ()
+
+    def extended(self, leaf_hashes: Sequence[Hash]) -> tuple[RightEdge, list[tuple[Tile, bytes]]]:
+        """The edge after appending, and every tile that changed, with its bytes."""
+        written: list[tuple[Tile, bytes]] = []
+        partials = list(self.partials)
+        hashes, level = list(leaf_hashes), 0
+        while hashes:
+            if level == len(partials):
+                partials.append(b"")
+            index = self.tree_size >> TILE_HEIGHT * (level + 1)
+            data = partials[level] + b"".join(hashes)
+            hashes = []
+            for at in range(0, len(data), TILE_WIDTH * HASH_BYTES):
+                chunk = data[at : at + TILE_WIDTH * HASH_BYTES]
+                width = len(chunk) // HASH_BYTES
+                written.append((Tile(level, index, width), chunk))
+                if width == TILE_WIDTH:
+                    hashes.append(tile_root(chunk))
+                    chunk = b""
+                partials[level] = chunk
+                index += 1
+            level += 1
+        return RightEdge(self.tree_size + len(leaf_hashes), tuple(partials)), written
+
+    @property
+    def root(self) -> Hash:
+        """The root hash at this size."""
+        node: Hash | None = None
+        for partial in self.partials:
+            for peak in reversed(Frontier().extended(split_hashes(partial)).peaks):
+                node = peak if node is None else node_hash(peak, node)
+        return EMPTY_ROOT if node is None else node
+
+
+def edge_tiles(tree_size: int) -> list[Tile]:
+    """The unfinished tile of each level of a tree; width 0 where the level ends in a full one."""
+    tiles = []
+    level = 0
+    while tree_size >> TILE_HEIGHT * level:
+        hashes = tree_size >> TILE_HEIGHT * level
+        tiles.append(Tile(level, hashes // TILE_WIDTH, hashes % TILE_WIDTH))
+        level += 1
+    return tiles
+
+
+def tile_of_node(level: int, index: int) -> tuple[int, int]:
+    """Level and index of the tile from whose hashes that node is computed."""
+    tile_level, inner = divmod(level, TILE_HEIGHT)
+    return tile_level, (index << inner) // TILE_WIDTH
+
+
+def node_in_tile(level: int, index: int, hashes: bytes) -> Hash:
+    """The node's hash from its tile's bytes."""
+    inner = level % TILE_HEIGHT
+    start = (index << inner) % TILE_WIDTH * HASH_BYTES
+    end = start + (HASH_BYTES << inner)
+    assert end <= len(hashes)
+    return tile_root(hashes[start:end])

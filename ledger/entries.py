@@ -1,0 +1,244 @@
+"""Reading the log and the opening store.
+
+    LoggedEntry         an entry: index, leaf, instant, and the body behind it
+    Head                the newest signed checkpoint
+    Entries             at, read, head, head_at, tile, bundle, and both kinds of proof
+
+Every method reads committed rows only. A body is parsed again on each read, so that a row that was
+tampered with is noticed: its token no longer hashes to its leaf.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ledger.admission import Body, leaf_of
+from ledger.control import Control
+from ledger.disclosure import split_presentation
+from ledger.errors import EntryUnknown, LedgerEmpty, ProofInvalid
+from ledger.identity import SubjectLabel
+from ledger.merkle import Hash, NodeReader, consistency_path, inclusion_path, leaf_hash
+from ledger.seal import Capture, Party, SealedEvent
+from ledger.statement import Statement
+from ledger.tables import (
+    CaptureRow,
+    CheckpointRow,
+    DisclosureRow,
+    EntryRow,
+    EventRow,
+    OpeningRow,
+    TileRow,
+)
+from ledger.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    Tile,
+    entry_bundle,
+    node_in_tile,
+    tile_of_node,
+    width_in_tree,
+)
+from ledger.token import Token
+
+READ_MAX = 1_000
+"""Entries of one `read`: some 3 MB of statements, or more where captures are among them."""
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """One entry, with the body that was opened for it."""
+
+    leaf_index: int
+    leaf: bytes
+    logged_at: datetime
+    body: Body
+
+    @property
+    def leaf_hash(self) -> Hash:
+        """Its hash in the tree."""
+        return leaf_hash(self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed checkpoint, and when it was written."""
+
+    tree_size: int
+    root_hash: Hash
+    note: str
+    logged_at: datetime
+
+
+class Entries:
+    """The log as a reader sees it."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def at(self, leaf_index: int) -> LoggedEntry:
+        """Raises `EntryUnknown`."""
+        found = await self.read(leaf_index, 1)
+        if not found or found[0].leaf_index != leaf_index:
+            raise EntryUnknown(f"the log has no index {leaf_index}", path=("leafIndex",))
+        return found[0]
+
+    async def read(self, first: int, limit: int) -> Sequence[LoggedEntry]:
+        """At most `limit` entries from index `first` on, in order."""
+        assert 0 < limit <= READ_MAX
+        span = (first, first + limit)
+        return await self._opened(OpeningRow.leaf_index.between(span[0], span[1] - 1))
+
+    async def of_indexes(self, indexes: Sequence[int]) -> Sequence[LoggedEntry]:
+        """The entries at these indexes, in rising order."""
+        assert len(indexes) <= READ_MAX
+        return await self._opened(OpeningRow.leaf_index.in_(indexes))
+
+    async def controls(self, tree_size: int) -> Sequence[LoggedEntry]:
+        """Every control entry below `tree_size`, in order."""
+        return await self._opened(
+            (OpeningRow.form == "control") & (OpeningRow.leaf_index < tree_size)
+        )
+
+    async def indexes_of(self, subject: SubjectLabel, tree_size: int) -> Sequence[int]:
+        """Indexes of all entries under a label, in order."""
+        query = (
+            select(OpeningRow.leaf_index)
+            .where(OpeningRow.subject == subject, OpeningRow.leaf_index < tree_size)
+            .order_by(OpeningRow.leaf_index)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def head(self) -> Head:
+        """The newest checkpoint. Raises `LedgerEmpty`."""
+        query = select(CheckpointRow).order_by(CheckpointRow.tree_size.desc()).limit(1)
+        row = await self._session.scalar(query)
+        if row is None:
+            raise LedgerEmpty("the log has no entry yet")
+        return _head(row)
+
+    async def size_known_at(self, instant: datetime) -> int:
+        """The tree size the log had at that instant; 0 before its first entry."""
+        query = select(func.max(CheckpointRow.tree_size)).where(CheckpointRow.logged_at <= instant)
+        return await self._session.scalar(query) or 0
+
+    async def tile(self, tile: Tile) -> bytes:
+        """The bytes of a tile or entry bundle. Raises `EntryUnknown` for one the log has not."""
+        head = await self.head()
+        if not 0 < tile.width <= width_in_tree(tile.level, tile.index, head.tree_size):
+            raise EntryUnknown("the log has no such tile", path=("tile",))
+        if tile.level == ENTRIES:
+            return entry_bundle(await self._leaves(tile.index * TILE_WIDTH, tile.width))
+        row = await self._session.get_one(TileRow, (tile.level, tile.index))
+        return row.hashes[: tile.width * 32]
+
+    async def inclusion_path(self, leaf_index: int, tree_size: int) -> list[Hash]:
+        """RFC 9162 §2.1.3.1, from tiles. Raises `EntryUnknown`."""
+        if not 0 <= leaf_index < tree_size:
+            raise EntryUnknown(f"index {leaf_index} is not below {tree_size}", path=("leafIndex",))
+        return await self._from_tiles(lambda node: inclusion_path(leaf_index, tree_size, node))
+
+    async def consistency_path(self, old_size: int, new_size: int) -> list[Hash]:
+        """RFC 9162 §2.1.4.1, from tiles. Raises `EntryUnknown`."""
+        if not 0 < old_size <= new_size:
+            raise EntryUnknown(f"{old_size} is no size before {new_size}", path=("treeSize",))
+        return await self._from_tiles(lambda node: consistency_path(old_size, new_size, node))
+
+    async def _from_tiles(self, make: Callable[[NodeReader], _Answer]) -> _Answer:
+        """Ask which nodes a proof needs, read their tiles in one statement, then make it."""
+        wanted: set[tuple[int, int]] = set()
+
+        def note_down(level: int, index: int) -> Hash:
+            wanted.add(tile_of_node(level, index))
+            return Hash(bytes(32))
+
+        make(note_down)
+        condition = or_(
+            *(
+                (TileRow.level == level) & (TileRow.tile_index == index)
+                for level, index in sorted(wanted)
+            )
+        )
+        rows = (await self._session.scalars(select(TileRow).where(condition))).all() if wanted else []
+        tiles = {(row.level, row.tile_index): row.hashes for row in rows}
+        if wanted - tiles.keys():
+            raise EntryUnknown("the log has not that many entries", path=("treeSize",))
+        return make(
+            lambda level, index: node_in_tile(level, index, tiles[tile_of_node(level, index)])
+        )
+
+    async def _leaves(self, first: int, count: int) -> list[bytes]:
+        query = (
+            select(EntryRow.leaf)
+            .where(EntryRow.leaf_index.between(first, first + count - 1))
+            .order_by(EntryRow.leaf_index)
+        )
+        leaves = list(await self._session.scalars(query))
+        assert len(leaves) == count
+        return leaves
+
+    async def _opened(self, condition: object) -> list[LoggedEntry]:
+        query = (
+            select(OpeningRow, EntryRow.leaf, DisclosureRow, CaptureRow)
+            .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
+            .outerjoin(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
+            .outerjoin(CaptureRow, CaptureRow.leaf_index == OpeningRow.leaf_index)
+            .where(condition)  # type: ignore[arg-type]
+            .order_by(OpeningRow.leaf_index)
+        )
+        rows = (await self._session.execute(query)).all()
+        captures = [opening.leaf_index for opening, _, _, capture in rows if capture is not None]
+        events = await self._events(captures)
+        return [
+            _logged(opening, leaf, disclosure, capture, events[opening.leaf_index])
+            for opening, leaf, disclosure, capture in rows
+        ]
+
+    async def _events(self, captures: Sequence[int]) -> dict[int, list[SealedEvent]]:
+        events: dict[int, list[SealedEvent]] = defaultdict(list)
+        if captures:
+            query = (
+                select(EventRow)
+                .where(EventRow.leaf_index.in_(captures))
+                .order_by(EventRow.leaf_index, EventRow.position)
+            )
+            for row in await self._session.scalars(query):
+                events[row.leaf_index].append(SealedEvent(row.raw, row.secret))
+        return events
+
+
+def _head(row: CheckpointRow) -> Head:
+    return Head(row.tree_size, Hash(row.root_hash), row.note, row.logged_at)
+
+
+def _logged(
+    opening: OpeningRow,
+    leaf: bytes,
+    disclosure: DisclosureRow | None,
+    capture: CaptureRow | None,
+    events: Sequence[SealedEvent],
+) -> LoggedEntry:
+    token = Token.parse(opening.token)
+    body: Body
+    if disclosure is not None:
+        texts = split_presentation(f"{disclosure.weighing}{disclosure.particulars or ''}")[1]
+        body = Statement.parse(token, texts, erased=True)
+    elif capture is not None:
+        party = Party.parse(capture.party_scheme, capture.party_identifier)
+        body = Capture.parse(token, party, capture.context, events)
+    else:
+        body = Control.parse(token)
+    if leaf_of(body) != leaf:
+        raise ProofInvalid(
+            f"the opening store does not hash to leaf {opening.leaf_index}",
+            path=(opening.leaf_index,),
+        )
+    return LoggedEntry(opening.leaf_index, leaf, opening.logged_at, body)

@@ -1,0 +1,91 @@
+"""Views follow the log: read forward from a cursor, write rows and cursor in one transaction.
+
+    View               what a view offers: a name, `apply`, `clear`
+    Follower           steps all its views forward together
+    Follower.step      one bounded piece of work; says how many entries it read
+    Follower.rebuild   throw a view's rows away and follow again from index 0
+
+Exactly once, restartable anywhere: a crash before the commit leaves the old cursor and the old
+rows, a crash after it the new ones. Entries are read and parsed once for all views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ledger.database import Database
+from ledger.entries import READ_MAX, Entries, LoggedEntry
+from ledger.tables import CursorRow
+
+STEP_ENTRIES = READ_MAX
+"""Entries of one step: long enough to be cheap, short enough not to hold up the writer."""
+
+
+class View(Protocol):
+    """A table, or several, that can be made again from log and opening store."""
+
+    name: str
+
+    async def apply(self, session: AsyncSession, entries: Sequence[LoggedEntry]) -> None:
+        """Add what these entries say. They come in order, without gaps."""
+        ...
+
+    async def clear(self, session: AsyncSession) -> None:
+        """Remove every row."""
+        ...
+
+
+class Follower:
+    """Keeps views up to the log. The only writer of `ledger_cursor`."""
+
+    def __init__(self, database: Database, views: Sequence[View]) -> None:
+        assert len({view.name for view in views}) == len(views)
+        self._database = database
+        self._views = tuple(views)
+
+    async def step(self, *, limit: int = STEP_ENTRIES) -> int:
+        """Read at most `limit` entries; 0 when every view is at the head."""
+        async with self._database.writing() as session:
+            cursors = await self._cursors(session)
+            first = min(cursor.next_index for cursor in cursors.values())
+            entries = await Entries(session).read(first, limit)
+            if not entries:
+                return 0
+            assert entries[0].leaf_index == first
+            for view in self._views:
+                cursor = cursors[view.name]
+                ahead = [entry for entry in entries if entry.leaf_index >= cursor.next_index]
+                if ahead:
+                    await view.apply(session, ahead)
+                    cursor.next_index = ahead[-1].leaf_index + 1
+            return len(entries)
+
+    async def catch_up(self) -> int:
+        """Step until every view is at the head; says how many entries were read."""
+        done = 0
+        while read := await self.step():
+            done += read
+        return done
+
+    async def rebuild(self) -> int:
+        """Clear every view, then follow from index 0; says how many entries were read."""
+        async with self._database.writing() as session:
+            cursors = await self._cursors(session)
+            for view in self._views:
+                await view.clear(session)
+                cursors[view.name].next_index = 0
+        return await self.catch_up()
+
+    async def _cursors(self, session: AsyncSession) -> dict[str, CursorRow]:
+        names = [view.name for view in self._views]
+        query = select(CursorRow).where(CursorRow.view.in_(names))
+        cursors = {row.view: row for row in await session.scalars(query)}
+        for name in names:
+            if name not in cursors:
+                cursors[name] = CursorRow(view=name, next_index=0)
+                session.add(cursors[name])
+        return cursors
