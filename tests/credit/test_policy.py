@@ -31,9 +31,7 @@ FAIL = Fact(
 def at(value: Json, *path: str | int) -> dict[str, Json]:
     """The object at `path`, to be spoiled."""
     for step in path:
-        value = (
-            value[step] if isinstance(value, dict) else cast("list[Json]", value)[cast("int", step)]
-        )
+        value = cast("dict[str | int, Json]", value)[step]
     return cast("dict[str, Json]", value)
 
 
@@ -58,7 +56,9 @@ def test_the_readme_explains_every_rule_of_the_policy(policy: Policy) -> None:
         Path(__file__).resolve().parents[2] / "credit" / "policies" / "README.md"
     ).read_text("utf-8")
     rules = [row.rule for of_kind in policy.points.values() for row in of_kind]
-    rules += [rule.rule for rule in (*policy.caps, *policy.red_lines, *policy.evidence)]
+    rules += [cap.rule for cap in policy.caps]
+    rules += [line.rule for line in policy.red_lines]
+    rules += [need.rule for need in policy.evidence]
     assert len(rules) == 26
     for rule in rules:
         assert f"| {rule} |" in explained
