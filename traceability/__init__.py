@@ -2,4 +2,6 @@
 
     errors        every refusal, with its stable code
     identifiers   GS1 Digital Link URIs and EPC URNs, one canonical form
+    vocabulary    the bare words of CBV 2.0
+    document      EPCIS 2.0 JSON documents, decoded exactly
 """

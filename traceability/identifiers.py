@@ -1,13 +1,14 @@
 """Names of things: GS1 Digital Link URIs and EPC URNs, read into one canonical form.
 
-    Grain         how fine a name is: unit, lot, product, shipment, place, party, or unknown
-    Identifier    one name: canonical link, original text, the GS1 elements it consists of
-      parse       a Digital Link of any host, or an EPC URN; refuses whatever does not check
-      parse_any   the same, and private URIs as they stand (events may carry them)
-      finest      the form under which events of one thing meet: no lot beside a serial
+    Grain             how fine a name is: unit, lot, product, shipment, place, party, or unknown
+    Identifier        one name: canonical link, original text, the GS1 elements it consists of
+      parse           a Digital Link of any host, or an EPC URN; refuses whatever does not check
+      parse_any       the same, and private URIs as they stand (events may carry them)
+      finest          the form under which events of one thing meet: no lot beside a serial
       unit, lot, product   the other names that a link implies
-      epc_urn     the EPC URN, for a given length of the company prefix
-    check_digit   the GS1 check digit over digits
+      epc_urn         the EPC URN, for a given length of the company prefix
+    check_digit       the GS1 check digit over digits
+    is_absolute_uri   RFC 3986: a scheme, and something after it
 
 GS1 Digital Link 1.4 (grammar, fixed order of qualifiers), GS1 Syntax Dictionary (formats), EPC
 Tag Data Standard 2.0 §6 (URNs), CBV 2.0 §8 (constrained canonical links). Host and leading path
@@ -227,7 +228,7 @@ class Identifier:
             raise IdentifierInvalid(
                 f"a private URI of more than {OPAQUE_CHARACTERS_MAX} characters"
             )
-        if not _URI.fullmatch(text):
+        if not is_absolute_uri(text):
             raise IdentifierInvalid(f"{text!r} is no absolute URI")
         return cls(text, text, ())
 
@@ -304,6 +305,11 @@ class Identifier:
         Raises `UrnUnavailable` for a name that EPC has no URN for.
         """
         return _urn_of(self, company_prefix_length)
+
+
+def is_absolute_uri(text: str) -> bool:
+    """Whether `text` is a scheme and characters that a URI may have (RFC 3986 §3)."""
+    return _URI.fullmatch(text) is not None
 
 
 def _refuse_overlong(text: str) -> None:
