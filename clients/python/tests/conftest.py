@@ -137,6 +137,10 @@ class Ledger:
     def log_key(self) -> str:
         return self.log.vkey(self.origin)
 
+    @staticmethod
+    def label_of(domain: str, text: str) -> str:
+        return label(domain, text)
+
     def append(self, leaf: Any, **shown: Any) -> int:
         self.leaves.append(spell(leaf).encode())
         self.shown.append(shown)
