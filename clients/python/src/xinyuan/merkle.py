@@ -54,7 +54,7 @@ def verify_inclusion(
     first, second, hashed = leaf_index, tree_size - 1, hashed_leaf
     for sibling in path:
         if second == 0:
-            raise _inclusion("the inclusion path is too long for this tree")
+            raise _inclusion(f"the path of entry {leaf_index} is too long for this tree")
         if first & 1 or first == second:
             hashed = node_hash(sibling, hashed)
             while not first & 1 and first != 0:
@@ -63,7 +63,7 @@ def verify_inclusion(
             hashed = node_hash(hashed, sibling)
         first, second = first >> 1, second >> 1
     if second != 0:
-        raise _inclusion("the inclusion path is too short for this tree")
+        raise _inclusion(f"the path of entry {leaf_index} is too short for this tree")
     if hashed != root:
         raise _inclusion(
             f"entry {leaf_index} as shown is not in the tree that the checkpoint signs"

@@ -37,7 +37,7 @@ WEIGHING = (
     "severity",
 )
 _DAYS = frozenset({"decided_on", "effective_on", "occurred_on"})
-_SEVERITIES = frozenset({"minor", "general", "serious"})
+_SEVERITIES = ("minor", "general", "serious")
 _PLAIN = frozenset({"_sd", "_sd_alg", "iat", "iss", "jti", "sub"})
 _SALT_SIZE = 16
 # RFC 9901 keeps these names for itself, at every depth.
