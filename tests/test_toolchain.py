@@ -149,16 +149,58 @@ def test_the_set_up_tool_needs_only_the_standard_library() -> None:
     assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
 
 
-def test_the_set_up_tool_says_what_it_can_do_before_anything_is_installed(tmp_path: Path) -> None:
-    copy = tmp_path / "a clone" / "xin"
-    copy.parent.mkdir()
-    copy.write_bytes((REPOSITORY / "xin").read_bytes())
+@pytest.fixture
+def bare_clone(tmp_path: Path) -> Path:
+    """A clone with the set-up tool and hardly more, in a folder with a space in its name."""
+    clone = tmp_path / "a clone"
+    (clone / "clients" / "python").mkdir(parents=True)
+    (clone / "xin").write_bytes((REPOSITORY / "xin").read_bytes())
+    for project in (clone, clone / "clients" / "python"):
+        (project / "pyproject.toml").touch()
+    return clone
+
+
+def test_the_set_up_tool_says_what_it_can_do_and_installs_nothing_for_it(bare_clone: Path) -> None:
     said = subprocess.run(
-        [sys.executable, str(copy), "help"], capture_output=True, text=True, check=True
+        [sys.executable, bare_clone / "xin", "help"], capture_output=True, text=True, check=True
     ).stdout
     for command in ("up", "test", "lint", "schema", "bench", "verify"):
         assert f"./xin {command}" in said
-    assert list(copy.parent.iterdir()) == [copy]
+    assert not (bare_clone / ".venv").exists()
+
+
+def test_the_set_up_tool_names_the_package_that_a_debian_lacks(
+    bare_clone: Path, tmp_path: Path
+) -> None:
+    # As on a Debian without python3-venv, whose Python comes without ensurepip.
+    (tmp_path / "ensurepip.py").write_text("raise ImportError")
+    refused = subprocess.run(
+        [sys.executable, bare_clone / "xin", "up"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    version = "{}.{}".format(*sys.version_info[:2])
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "xin: This Python cannot make environments. "
+        f"On Debian or Ubuntu: apt-get install python{version}-venv\n"
+    )
+
+
+def test_the_set_up_tool_refuses_a_python_that_is_too_old(bare_clone: Path) -> None:
+    source = (bare_clone / "xin").read_text()
+    (bare_clone / "xin").write_text(source.replace("PYTHON_MIN = (3, 11)", "PYTHON_MIN = (3, 99)"))
+    refused = subprocess.run(
+        [sys.executable, bare_clone / "xin", "up"],
+        env={"PATH": str(bare_clone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("xin: Xinyuan needs Python 3.99 or newer; this is 3.")
 
 
 def test_ci_runs_the_test_command_and_nothing_else() -> None:
