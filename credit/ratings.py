@@ -1,0 +1,525 @@
+"""Grades per subject, kept current by following the ledger.
+
+    CreditView            follows the log: statements become facts, adoptions become policies
+    StatedFact            a fact, who stated it, and until when it may be shown
+    Ratings               the questions
+      .policy_in_force    the policy of a day, as the log knew it at a size
+      .of  .of_each       ratings by the two clocks, folded from the facts
+      .facts_of           a page of a subject's facts, or of those that may be shown on a day
+      .refresh            one bounded step that brings `credit_rating` up to a day
+
+The only reader and writer of the three credit tables. `of` folds and never reads a stored rating:
+those serve lists and deadlines. A stored rating is a function of facts, policy and day alone, so a
+view that was rebuilt and refreshed equals the one that was there. Repositories never commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    LargeBinary,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from credit.errors import CreditError, PolicyError, PolicyUnknown
+from credit.facts import Fact
+from credit.policy import Policy
+from credit.publicity import public_from, public_until
+from credit.rating import Rating, rate
+from credit.tables import FactRow, PolicyRow, RatingRow
+from ledger.canonical import decode, encode
+from ledger.control import Control, PolicyAdoption
+from ledger.entries import LoggedEntry
+from ledger.identity import SubjectLabel
+from ledger.statement import Statement
+
+KEYS_MAX = 500
+"""Keys of one `IN` list: below the variables any supported SQLite takes in one statement."""
+
+FACTS_PAGE_MAX = 1_000
+"""Facts of one page of `facts_of`; the largest subject of the real refusals has 409."""
+
+REFRESH_MAX = 5_000
+"""Ratings of one step: less than a second of work, and of the writer's lock."""
+
+_POLICIES_KEPT = 16
+"""Parsed policies kept in memory; a log has a handful in force."""
+
+_Key = TypeVar("_Key")
+_Values = dict[str, Any]
+
+_FACT = cast("Table", FactRow.__table__)
+_RATING = cast("Table", RatingRow.__table__)
+
+_FACTS = select(
+    FactRow.subject,
+    FactRow.leaf_index,
+    FactRow.kind,
+    FactRow.code,
+    FactRow.outcome,
+    FactRow.severity,
+    FactRow.occurred_on,
+    FactRow.decided_on,
+    FactRow.effective_on,
+    FactRow.case,
+    FactRow.refers,
+    FactRow.measures,
+    FactRow.basis,
+)
+"""The subject, then the members of `Fact` in their order."""
+
+# The columns to set are those of the parameters that are no key.
+_WRITE_DUE = update(_RATING).where(
+    _RATING.c.subject == bindparam("key_subject"),
+    _RATING.c.policy_hash == bindparam("key_policy_hash"),
+)
+_WRITE_RATING = _WRITE_DUE.where(_RATING.c.fact_index == bindparam("key_fact_index"))
+_WRITE_PUBLICITY = update(_FACT).where(
+    _FACT.c.subject == bindparam("key_subject"),
+    _FACT.c.leaf_index == bindparam("key_leaf_index"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StatedFact:
+    """A fact as the view holds it."""
+
+    fact: Fact
+    issuer: SubjectLabel
+    public_until: date | None
+
+
+class CreditView:
+    """The view `credit` of the ledger."""
+
+    name = "credit"
+
+    async def apply(self, session: AsyncSession, entries: Sequence[LoggedEntry]) -> None:
+        """Add what these entries say; the result does not depend on how the log is cut."""
+        new_hashes = await _adopt(session, entries)
+        policies = await _policies(session)
+        newest = policies[-1] if policies else None
+        facts = [
+            (entry.body, Fact.of(entry.leaf_index, entry.body.weighing))
+            for entry in entries
+            if isinstance(entry.body, Statement)
+        ]
+        if facts:
+            rows = [_fact_values(statement, fact, newest) for statement, fact in facts]
+            await session.execute(insert(FactRow), rows)
+            fact_index = {statement.subject: fact.leaf_index for statement, fact in facts}
+            known = [policy for policy in policies if policy.hash not in new_hashes]
+            await _mark_due(session, fact_index, known)
+        if new_hashes:
+            for policy in policies:
+                if policy.hash in new_hashes:
+                    await _mark_all_due(session, policy)
+        if newest is not None and any(_adoption(entry) for entry in entries):
+            await _publish_anew(session, newest)
+
+    async def clear(self, session: AsyncSession) -> None:
+        """Remove every fact, policy and rating."""
+        for table in (RatingRow, FactRow, PolicyRow):
+            await session.execute(delete(table))
+
+
+class Ratings:
+    """Every question about credit that the database answers."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def policy_in_force(self, *, as_of: date, tree_size: int) -> Policy:
+        """The policy adopted last below `tree_size` of those in force on `as_of`.
+
+        Raises `PolicyUnknown`.
+        """
+        query = (
+            select(PolicyRow.document)
+            .where(
+                PolicyRow.adopted_index < tree_size,
+                PolicyRow.effective_from <= as_of,
+                PolicyRow.refusal.is_(None),
+            )
+            .order_by(PolicyRow.adopted_index.desc())
+            .limit(1)
+        )
+        document = await self._session.scalar(query)
+        if document is None:
+            raise PolicyUnknown(f"no policy below tree size {tree_size} is in force on {as_of}")
+        return _parsed(document)
+
+    async def of(self, subject: SubjectLabel, *, as_of: date, tree_size: int) -> Rating:
+        """The rating of a subject; one of whom nothing is known has one too.
+
+        Raises `PolicyUnknown`, `FactUnknown`, `FactIncomplete`.
+        """
+        policy = await self.policy_in_force(as_of=as_of, tree_size=tree_size)
+        facts = await self._facts([subject], tree_size)
+        return rate(policy, facts[subject], as_of=as_of, tree_size=tree_size)
+
+    async def of_each(
+        self, subjects: Sequence[SubjectLabel], *, as_of: date, tree_size: int
+    ) -> dict[SubjectLabel, Rating | CreditError]:
+        """The ratings of many subjects; where one is refused, the refusal stands in its place.
+
+        Raises `PolicyUnknown`.
+        """
+        policy = await self.policy_in_force(as_of=as_of, tree_size=tree_size)
+        facts = await self._facts(subjects, tree_size)
+        return {
+            subject: _rating_or_refusal(policy, facts[subject], as_of, tree_size)
+            for subject in subjects
+        }
+
+    async def facts_of(
+        self,
+        subject: SubjectLabel,
+        *,
+        tree_size: int,
+        as_of: date | None = None,
+        public_on: date | None = None,
+        after: int = -1,
+        limit: int = FACTS_PAGE_MAX,
+    ) -> list[StatedFact]:
+        """Facts below `tree_size` with an index beyond `after`, in the order of the log.
+
+        `as_of` leaves out what takes effect later, `public_on` what may not be shown that day:
+        give it today's, whatever day is asked about.
+        """
+        assert 0 < limit <= FACTS_PAGE_MAX
+        query = (
+            _FACTS.add_columns(FactRow.issuer, FactRow.public_until)
+            .where(
+                FactRow.subject == subject,
+                FactRow.leaf_index > after,
+                FactRow.leaf_index < tree_size,
+            )
+            .order_by(FactRow.leaf_index)
+            .limit(limit)
+        )
+        if as_of is not None:
+            takes_effect_on = func.coalesce(FactRow.effective_on, FactRow.decided_on)
+            query = query.where(or_(takes_effect_on.is_(None), takes_effect_on <= as_of))
+        if public_on is not None:
+            query = query.where(FactRow.public_from <= public_on, FactRow.public_until >= public_on)
+        return [
+            StatedFact(_fact(row), row.issuer, row.public_until)
+            for row in await self._session.execute(query)
+        ]
+
+    async def refresh(self, day: date, limit: int = REFRESH_MAX) -> int:
+        """Rate at most `limit` subjects whose stored rating does not hold on `day`.
+
+        Says how many it rated; 0 when all of `credit_rating` holds. A fact that arrives in
+        between leaves its subject due: a rating is written only over the facts it was made from.
+        """
+        assert 0 < limit <= REFRESH_MAX
+        query = (
+            select(RatingRow.subject, RatingRow.policy_hash, RatingRow.fact_index)
+            .where(RatingRow.due_on <= day)
+            .order_by(RatingRow.due_on, RatingRow.subject, RatingRow.policy_hash)
+            .limit(limit)
+        )
+        due = (await self._session.execute(query)).all()
+        if not due:
+            return 0
+        policies = {policy.hash: policy for policy in await _policies(self._session)}
+        subjects = sorted({subject for subject, _, _ in due})
+        facts = await self._facts(subjects, 1 + max(fact_index for _, _, fact_index in due))
+        values = [
+            _rating_values(
+                subject,
+                policy_hash,
+                fact_index,
+                _rating_or_refusal(policies[policy_hash], facts[subject], day, fact_index + 1),
+            )
+            for subject, policy_hash, fact_index in due
+        ]
+        await _execute_many(self._session, _WRITE_RATING, values)
+        return len(due)
+
+    async def _facts(
+        self, subjects: Sequence[SubjectLabel], tree_size: int
+    ) -> dict[SubjectLabel, list[Fact]]:
+        facts: dict[SubjectLabel, list[Fact]] = defaultdict(list)
+        for keys in _chunks(subjects):
+            query = _FACTS.where(FactRow.subject.in_(keys), FactRow.leaf_index < tree_size)
+            for row in await self._session.execute(query):
+                facts[row[0]].append(_fact(row))
+        return facts
+
+
+async def _adopt(session: AsyncSession, entries: Sequence[LoggedEntry]) -> set[bytes]:
+    """Keep the adoptions among `entries`; the hashes of policies that were not there before."""
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        adoption = _adoption(entry)
+        if adoption is not None:
+            rows.append(_policy_values(entry.leaf_index, adoption))
+    if not rows:
+        return set()
+    before = {policy.hash for policy in await _policies(session)}
+    await session.execute(insert(PolicyRow), rows)
+    return {policy.hash for policy in await _policies(session)} - before
+
+
+async def _policies(session: AsyncSession) -> list[Policy]:
+    """Every policy that can be read, each once, the one adopted last at the end."""
+    query = (
+        select(PolicyRow.document)
+        .where(PolicyRow.refusal.is_(None))
+        .order_by(PolicyRow.adopted_index)
+    )
+    latest: dict[bytes, Policy] = {}
+    for document in await session.scalars(query):
+        policy = _parsed(document)
+        latest.pop(policy.hash, None)
+        latest[policy.hash] = policy
+    return list(latest.values())
+
+
+async def _mark_due(
+    session: AsyncSession, fact_index: dict[SubjectLabel, int], policies: Sequence[Policy]
+) -> None:
+    """Make the subjects of new facts due under each policy, from that policy's first day on."""
+    wanted = {
+        (subject, policy.hash): {
+            "subject": subject,
+            "policy_hash": policy.hash,
+            "fact_index": index,
+            "due_on": policy.effective_from,
+        }
+        for policy in policies
+        for subject, index in fact_index.items()
+    }
+    there: set[tuple[SubjectLabel, bytes]] = set()
+    for keys in _chunks(list(fact_index)):
+        query = select(RatingRow.subject, RatingRow.policy_hash).where(RatingRow.subject.in_(keys))
+        for subject, policy_hash in await session.execute(query):
+            there.add((subject, policy_hash))
+    new = [values for key, values in wanted.items() if key not in there]
+    old = [values for key, values in wanted.items() if key in there]
+    if new:
+        await session.execute(insert(RatingRow), new)
+    if old:
+        await _execute_many(
+            session,
+            _WRITE_DUE,
+            [
+                {
+                    "key_subject": values["subject"],
+                    "key_policy_hash": values["policy_hash"],
+                    "fact_index": values["fact_index"],
+                    "due_on": values["due_on"],
+                }
+                for values in old
+            ],
+        )
+
+
+async def _mark_all_due(session: AsyncSession, policy: Policy) -> None:
+    """Make every subject due under a policy that is new."""
+    subjects = select(
+        FactRow.subject,
+        literal(policy.hash, LargeBinary),
+        func.max(FactRow.leaf_index, type_=BigInteger),
+        literal(policy.effective_from, Date),
+    ).group_by(FactRow.subject)
+    columns = ["subject", "policy_hash", "fact_index", "due_on"]
+    await session.execute(insert(RatingRow).from_select(columns, subjects))
+
+
+async def _publish_anew(session: AsyncSession, policy: Policy) -> None:
+    """Judge the publicity of every fact by the policy adopted last, a page at a time."""
+    after: tuple[str, int] = ("", -1)
+    while True:
+        query = (
+            _FACTS.where(tuple_(FactRow.subject, FactRow.leaf_index) > after)
+            .order_by(FactRow.subject)
+            .order_by(FactRow.leaf_index)
+            .limit(REFRESH_MAX)
+        )
+        facts = [(row[0], _fact(row)) for row in await session.execute(query)]
+        if not facts:
+            return
+        await _execute_many(
+            session,
+            _WRITE_PUBLICITY,
+            [
+                {
+                    "key_subject": subject,
+                    "key_leaf_index": fact.leaf_index,
+                    **_publicity(fact, policy),
+                }
+                for subject, fact in facts
+            ],
+        )
+        after = (facts[-1][0], facts[-1][1].leaf_index)
+
+
+@lru_cache(maxsize=_POLICIES_KEPT)
+def _parsed(document: bytes) -> Policy:
+    return Policy.parse(document)
+
+
+def _adoption(entry: LoggedEntry) -> PolicyAdoption | None:
+    if isinstance(entry.body, Control) and isinstance(entry.body.content, PolicyAdoption):
+        return entry.body.content
+    return None
+
+
+def _policy_values(adopted_index: int, adoption: PolicyAdoption) -> _Values:
+    document = adoption.document
+    try:
+        effective_from, refusal = _parsed(document).effective_from, None
+    except PolicyError as error:
+        # The log has it, so it is kept; it can never be in force.
+        effective_from, refusal = None, error.code
+    return {
+        "adopted_index": adopted_index,
+        "hash": hashlib.sha256(document).digest(),
+        "document": document,
+        "effective_from": effective_from,
+        "refusal": refusal,
+    }
+
+
+def _fact_values(statement: Statement, fact: Fact, policy: Policy | None) -> _Values:
+    return {
+        "subject": statement.subject,
+        "leaf_index": fact.leaf_index,
+        "issuer": statement.issuer,
+        "kind": fact.kind,
+        "code": fact.code,
+        "outcome": fact.outcome,
+        "severity": fact.severity,
+        "occurred_on": fact.occurred_on,
+        "decided_on": fact.decided_on,
+        "effective_on": fact.effective_on,
+        "case": fact.case,
+        "refers": fact.refers,
+        "measures": None if fact.measures is None else encode(dict(fact.measures)).decode("ascii"),
+        "basis": fact.basis,
+        **_publicity(fact, policy),
+    }
+
+
+def _publicity(fact: Fact, policy: Policy | None) -> _Values:
+    """What the policy cannot read, or no policy has judged, is not shown."""
+    if policy is None:
+        return {"public_from": None, "public_until": None}
+    try:
+        return {
+            "public_from": public_from(policy, fact),
+            "public_until": public_until(policy, fact),
+        }
+    except CreditError:
+        return {"public_from": None, "public_until": None}
+
+
+def _fact(row: Sequence[Any]) -> Fact:
+    (
+        _,
+        leaf_index,
+        kind,
+        code,
+        outcome,
+        severity,
+        occurred_on,
+        decided_on,
+        effective_on,
+        case,
+        refers,
+        measures,
+        basis,
+        *_,
+    ) = row
+    return Fact(
+        leaf_index=leaf_index,
+        kind=kind,
+        code=code,
+        outcome=outcome,
+        severity=severity,
+        occurred_on=occurred_on,
+        decided_on=decided_on,
+        effective_on=effective_on,
+        case=case,
+        refers=refers,
+        measures=None
+        if measures is None
+        else cast("dict[str, int]", decode(measures.encode("ascii"))),
+        basis=basis,
+    )
+
+
+def _rating_or_refusal(
+    policy: Policy, facts: Sequence[Fact], as_of: date, tree_size: int
+) -> Rating | CreditError:
+    try:
+        return rate(policy, facts, as_of=as_of, tree_size=tree_size)
+    except CreditError as refusal:
+        return refusal
+
+
+def _rating_values(
+    subject: SubjectLabel, policy_hash: bytes, fact_index: int, rating: Rating | CreditError
+) -> _Values:
+    key = {
+        "key_subject": subject,
+        "key_policy_hash": policy_hash,
+        "key_fact_index": fact_index,
+    }
+    if isinstance(rating, CreditError):
+        return {
+            **key,
+            "due_on": None,
+            "grade": None,
+            "points": None,
+            "flags": None,
+            "since": None,
+            "next_change_on": None,
+            "refusal": rating.code,
+        }
+    next_change_on = None if rating.next_change is None else rating.next_change.on
+    return {
+        **key,
+        "due_on": next_change_on,
+        "grade": rating.grade,
+        "points": rating.points,
+        "flags": encode(list(rating.flags)).decode("ascii"),
+        "since": rating.since,
+        "next_change_on": next_change_on,
+        "refusal": None,
+    }
+
+
+async def _execute_many(session: AsyncSession, statement: Update, values: list[_Values]) -> None:
+    """One statement over many rows, at the driver's speed and past the session's identity map."""
+    connection = await session.connection()
+    await connection.execute(statement, values)
+
+
+def _chunks(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    for first in range(0, len(keys), KEYS_MAX):
+        yield keys[first : first + KEYS_MAX]

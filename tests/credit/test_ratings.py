@@ -1,0 +1,385 @@
+"""The credit view and its questions (ARCHITECTURE §6, §8, invariants 3, 4 and 6)."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from credit.errors import CreditError, FactUnknown, PolicyUnknown
+from credit.facts import Fact
+from credit.policy import Policy
+from credit.rating import rate
+from credit.ratings import CreditView, Ratings
+from credit.tables import FactRow, PolicyRow, RatingRow
+from ledger.admission import leaf_of
+from ledger.canonical import Json, decode, encode
+from ledger.control import Control, PolicyAdoption, issue_control
+from ledger.database import Database
+from ledger.entries import LoggedEntry
+from ledger.identity import Identity, SubjectLabel
+from ledger.statement import Draft, Severity, Statement, Weighing, issue
+from ledger.tables import Base
+
+SEED = bytes(range(32))
+ISSUER = Identity.parse("uscc", "11150000MB0XY0014W").label()
+DAIRY = Identity.parse("uscc", "91150121MA0XY0010Q").label()
+TIMBER = Identity.parse("uscc", "91150781MA0XY0029H").label()
+LOGGED_AT = datetime(2025, 11, 24, tzinfo=UTC)
+
+FINE = Weighing(
+    kind="enforcement",
+    code="quality",
+    outcome="fine",
+    severity=Severity.GENERAL,
+    decided_on=date(2024, 1, 10),
+    measures={"fine_fen": 500_000},
+    basis="document",
+)
+FAIL = Weighing(
+    kind="inspection",
+    code="safety",
+    outcome="fail",
+    severity=Severity.SERIOUS,
+    occurred_on=date(2024, 2, 20),
+    decided_on=date(2024, 2, 29),
+    case="k-1",
+)
+PASS = Weighing(kind="inspection", code="routine", outcome="pass", decided_on=date(2024, 3, 1))
+SUSPECTED = Weighing(
+    kind="fraud-case",
+    code="forged-certificate",
+    outcome="suspected",
+    severity=Severity.SERIOUS,
+    decided_on=date(2024, 3, 1),
+)
+FILED = Weighing(kind="filing", code="enterprise", outcome="accepted", decided_on=date(2024, 1, 1))
+
+
+def salts() -> Iterator[bytes]:
+    """Salts that are all different; nothing here is secret."""
+    for number in range(1 << 16):
+        yield number.to_bytes(16, "big")
+
+
+def logged(leaf_index: int, body: Statement | Control) -> LoggedEntry:
+    return LoggedEntry(leaf_index, leaf_of(body), LOGGED_AT, body)
+
+
+def stated(leaf_index: int, subject: SubjectLabel, weighing: Weighing) -> LoggedEntry:
+    draft = Draft(ISSUER, subject, f"r-{leaf_index}", 1_764_000_000, weighing, {})
+    return logged(leaf_index, issue(draft, SEED, salts()))
+
+
+def adopted(leaf_index: int, policy: dict[str, Json]) -> LoggedEntry:
+    return logged(
+        leaf_index,
+        issue_control(
+            PolicyAdoption(policy), seed=SEED, jti=f"policy-{leaf_index}", issued_at=1_764_000_000
+        ),
+    )
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with every table and no row."""
+    database = Database.connect(database_url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    yield database
+    await database.close()
+
+
+async def follow(database: Database, entries: Sequence[LoggedEntry]) -> None:
+    async with database.writing() as session:
+        await CreditView().apply(session, entries)
+
+
+async def refresh(database: Database, day: date, limit: int = 100) -> int:
+    done = 0
+    while True:
+        async with database.writing() as session:
+            step = await Ratings(session).refresh(day, limit)
+        if step == 0:
+            return done
+        done += step
+
+
+async def contents(database: Database) -> list[tuple[Any, ...]]:
+    """Every row of the three tables, in the order of their keys."""
+    rows: list[tuple[Any, ...]] = []
+    async with database.reading() as session:
+        for row_type in (FactRow, PolicyRow, RatingRow):
+            table = row_type.__table__
+            query = select(table).order_by(*table.primary_key)
+            rows += [(row_type.__tablename__, *row) for row in await session.execute(query)]
+    return rows
+
+
+async def test_a_rating_is_the_fold_over_what_the_log_says(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    entries = [
+        adopted(3, policy_value),
+        stated(4, DAIRY, FINE),
+        stated(5, TIMBER, PASS),
+        stated(6, DAIRY, FAIL),
+    ]
+    await follow(database, entries)
+    facts = [Fact.of(4, FINE), Fact.of(6, FAIL)]
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        for size in (4, 5, 6, 7):
+            for as_of in (date(2024, 1, 9), date(2024, 1, 10), date(2024, 3, 1), date(2026, 1, 1)):
+                found = await ratings.of(DAIRY, as_of=as_of, tree_size=size)
+                assert found == rate(policy, facts, as_of=as_of, tree_size=size)
+        assert (await ratings.of(DAIRY, as_of=date(2024, 3, 1), tree_size=7)).points == 900
+        each = await ratings.of_each([DAIRY, TIMBER, ISSUER], as_of=date(2024, 3, 1), tree_size=7)
+        assert each == {
+            subject: await ratings.of(subject, as_of=date(2024, 3, 1), tree_size=7)
+            for subject in (DAIRY, TIMBER, ISSUER)
+        }
+
+
+async def test_a_fact_comes_back_as_it_was_stated(
+    database: Database, policy_value: dict[str, Json]
+) -> None:
+    await follow(database, [adopted(0, policy_value), stated(1, DAIRY, FINE)])
+    async with database.reading() as session:
+        (found,) = await Ratings(session).facts_of(DAIRY, tree_size=2)
+    assert found.fact == Fact.of(1, FINE)
+    assert found.fact.measures == {"fine_fen": 500_000}
+    assert (found.issuer, found.public_until) == (ISSUER, date(2025, 1, 10))
+
+
+async def test_before_a_policy_is_adopted_or_in_force_nobody_is_rated(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    await follow(database, [stated(0, DAIRY, FINE), adopted(1, policy_value)])
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        for as_of, size in ((date(2024, 1, 10), 1), (date(2019, 12, 31), 2)):
+            with pytest.raises(PolicyUnknown) as refusal:
+                await ratings.of(DAIRY, as_of=as_of, tree_size=size)
+            assert refusal.value.code == "CREDIT_POLICY_UNKNOWN"
+        in_force = await ratings.policy_in_force(as_of=date(2020, 1, 1), tree_size=2)
+        assert in_force.hash == policy.hash
+
+
+async def test_a_later_policy_rules_from_its_own_day_and_from_its_index_on(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    later = dict(policy_value, version="0.2.0", effective_from="2026-01-01")
+    await follow(database, [adopted(0, policy_value), stated(1, DAIRY, FAIL), adopted(2, later)])
+    async with database.reading() as session:
+        ratings = Ratings(session)
+
+        async def version(as_of: date, tree_size: int) -> str:
+            return (await ratings.policy_in_force(as_of=as_of, tree_size=tree_size)).version
+
+        assert await version(date(2025, 12, 31), 3) == "0.1.0"
+        assert await version(date(2026, 1, 1), 2) == "0.1.0"
+        assert await version(date(2026, 1, 1), 3) == "0.2.0"
+    # Before its day the later policy rates nobody; on it, everybody is due.
+    assert await refresh(database, date(2025, 12, 31)) == 1
+    assert await refresh(database, date(2025, 12, 31)) == 0
+    assert await refresh(database, date(2026, 1, 1)) == 1
+    async with database.reading() as session:
+        rows = (await session.scalars(select(RatingRow))).all()
+    assert len(rows) == 2
+    assert {row.policy_hash for row in rows} > {policy.hash}
+
+
+async def test_a_policy_that_cannot_be_read_is_kept_and_never_in_force(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    broken = dict(policy_value, grades=[])
+    await follow(database, [adopted(0, policy_value), stated(1, DAIRY, FINE), adopted(2, broken)])
+    async with database.reading() as session:
+        rows = (await session.scalars(select(PolicyRow).order_by(PolicyRow.adopted_index))).all()
+        assert [(row.adopted_index, row.refusal) for row in rows] == [
+            (0, None),
+            (2, "CREDIT_POLICY_VALUE"),
+        ]
+        assert rows[1].document == encode(broken)
+        in_force = await Ratings(session).policy_in_force(as_of=date(2026, 1, 1), tree_size=3)
+        assert in_force.hash == policy.hash
+
+
+async def test_the_public_sees_decisions_within_their_period_and_nothing_else(
+    database: Database, policy_value: dict[str, Json]
+) -> None:
+    unknown = replace(FINE, outcome="verbal-advice")
+    await follow(
+        database,
+        [
+            adopted(0, policy_value),
+            stated(1, DAIRY, FILED),
+            stated(2, DAIRY, FINE),
+            stated(3, DAIRY, FAIL),
+            stated(4, DAIRY, PASS),
+            stated(5, DAIRY, SUSPECTED),
+            stated(6, DAIRY, unknown),
+        ],
+    )
+    async with database.reading() as session:
+        ratings = Ratings(session)
+
+        async def seen(public_on: date | None, as_of: date | None = None) -> list[int]:
+            page = await ratings.facts_of(DAIRY, tree_size=7, as_of=as_of, public_on=public_on)
+            return [stated_fact.fact.leaf_index for stated_fact in page]
+
+        assert await seen(None) == [1, 2, 3, 4, 5, 6]
+        assert await seen(date(2024, 2, 28)) == [1, 2]
+        assert await seen(date(2025, 1, 10)) == [1, 2, 3, 4]
+        assert await seen(date(2025, 1, 11)) == [1, 3, 4]
+        assert await seen(date(2026, 3, 2)) == [1, 3]
+        assert await seen(date(2027, 3, 1)) == [1]
+        # An older day brings nothing back: publicity is judged today.
+        assert await seen(date(2027, 3, 1), as_of=date(2024, 6, 1)) == [1]
+        assert await seen(None, as_of=date(2024, 1, 10)) == [1, 2, 6]
+
+
+async def test_facts_come_in_pages(database: Database, policy_value: dict[str, Json]) -> None:
+    await follow(database, [stated(index, DAIRY, PASS) for index in range(5)])
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        first = await ratings.facts_of(DAIRY, tree_size=4, limit=3)
+        rest = await ratings.facts_of(DAIRY, tree_size=4, after=2, limit=3)
+    assert [page.fact.leaf_index for page in first] == [0, 1, 2]
+    assert [page.fact.leaf_index for page in rest] == [3]
+
+
+async def test_facts_stated_before_a_policy_become_public_when_it_is_adopted(
+    database: Database, policy_value: dict[str, Json]
+) -> None:
+    await follow(database, [stated(0, DAIRY, FINE)])
+    async with database.reading() as session:
+        assert not await Ratings(session).facts_of(DAIRY, tree_size=1, public_on=date(2024, 2, 1))
+    await follow(database, [adopted(1, policy_value)])
+    async with database.reading() as session:
+        page = await Ratings(session).facts_of(DAIRY, tree_size=2, public_on=date(2024, 2, 1))
+    assert [stated_fact.fact.leaf_index for stated_fact in page] == [0]
+
+
+async def test_a_refresh_rates_only_what_does_not_hold_on_the_day(
+    database: Database, policy_value: dict[str, Json]
+) -> None:
+    await follow(
+        database,
+        [adopted(0, policy_value), stated(1, DAIRY, FINE), stated(2, TIMBER, FILED)],
+    )
+    assert await refresh(database, date(2024, 6, 1), limit=1) == 2
+    assert await refresh(database, date(2025, 1, 10)) == 0
+    async with database.reading() as session:
+        row = await session.get_one(RatingRow, (DAIRY, Policy.parse(encode(policy_value)).hash))
+    assert (row.grade, row.points, row.since) == ("B", 300, date(2024, 1, 10))
+    assert (row.next_change_on, row.due_on) == (date(2025, 1, 11), date(2025, 1, 11))
+    assert decode((row.flags or "").encode()) == ["insufficient-evidence"]
+    # The day after the fine's last day, it alone is due.
+    assert await refresh(database, date(2025, 1, 11)) == 1
+    # A new fact makes its subject due, and no other.
+    await follow(database, [stated(3, TIMBER, FAIL)])
+    assert await refresh(database, date(2025, 1, 11)) == 1
+
+
+async def test_what_the_policy_cannot_read_is_refused_where_it_is_asked_and_kept_as_refused(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    unknown = replace(FINE, outcome="verbal-advice")
+    await follow(
+        database,
+        [adopted(0, policy_value), stated(1, DAIRY, unknown), stated(2, TIMBER, FINE)],
+    )
+    assert await refresh(database, date(2024, 6, 1)) == 2
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        with pytest.raises(FactUnknown) as refusal:
+            await ratings.of(DAIRY, as_of=date(2024, 6, 1), tree_size=3)
+        assert refusal.value.path == (1, "outcome")
+        each = await ratings.of_each([DAIRY, TIMBER], as_of=date(2024, 6, 1), tree_size=3)
+        refused = each[DAIRY]
+        assert isinstance(refused, CreditError)
+        assert refused.code == "CREDIT_FACT_UNKNOWN"
+        assert not isinstance(each[TIMBER], CreditError)
+        row = await session.get_one(RatingRow, (DAIRY, policy.hash))
+    assert (row.grade, row.refusal, row.due_on) == (None, "CREDIT_FACT_UNKNOWN", None)
+
+
+async def test_a_rating_is_not_written_over_a_fact_that_arrived_meanwhile(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    await follow(database, [adopted(0, policy_value), stated(1, DAIRY, FINE)])
+    async with database.writing() as session:
+        await CreditView().apply(session, [stated(2, DAIRY, FAIL)])
+        # PostgreSQL lets the refresh read the old row and then wait for this transaction;
+        # SQLite lets it begin only afterwards.
+        refreshing = asyncio.create_task(refresh(database, date(2024, 6, 1)))
+        await asyncio.sleep(0.3)
+        assert not refreshing.done()
+    await refreshing
+    async with database.reading() as session:
+        row = await session.get_one(RatingRow, (DAIRY, policy.hash))
+    assert (row.points, row.fact_index, row.due_on) == (900, 2, date(2025, 1, 11))
+
+
+def a_log(policy_value: dict[str, Json], seed: int) -> list[LoggedEntry]:
+    """Sixty entries about two subjects, three adoptions among them."""
+    choose = random.Random(seed)
+    later = dict(policy_value, version="0.2.0", effective_from="2024-09-01", favourable_months=6)
+    entries: list[LoggedEntry] = []
+    for index in range(60):
+        if index in (2, 40):
+            entries.append(adopted(index, policy_value))
+        elif index == 25:
+            entries.append(adopted(index, later))
+        else:
+            weighing = choose.choice((FINE, FAIL, PASS, PASS, SUSPECTED))
+            decided_on = date(2023, 6, 1) + timedelta(days=choose.randrange(600))
+            entries.append(
+                stated(
+                    index,
+                    choose.choice((DAIRY, TIMBER)),
+                    replace(weighing, decided_on=decided_on, case=choose.choice((None, "k", "l"))),
+                )
+            )
+    return entries
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_view_that_is_rebuilt_equals_the_one_that_grew_day_by_day(
+    database: Database, policy_value: dict[str, Json], seed: int
+) -> None:
+    entries = a_log(policy_value, seed)
+    choose = random.Random(seed)
+    day = date(2024, 1, 1)
+    first = 0
+    while first < len(entries):
+        last = first + choose.randrange(1, 8)
+        await follow(database, entries[first:last])
+        first = last
+        day += timedelta(days=choose.randrange(60))
+        await refresh(database, day, limit=choose.choice((1, 100)))
+    grown = await contents(database)
+    assert len(grown) == 57 + 3 + 4
+    async with database.writing() as session:
+        await CreditView().clear(session)
+    assert await contents(database) == []
+    await follow(database, entries)
+    await refresh(database, day)
+    assert await contents(database) == grown
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        for subject in (DAIRY, TIMBER):
+            in_force = await ratings.policy_in_force(as_of=day, tree_size=60)
+            row = await session.get_one(RatingRow, (subject, in_force.hash))
+            rating = await ratings.of(subject, as_of=day, tree_size=60)
+            assert (row.grade, row.points, row.since) == (
+                rating.grade,
+                rating.points,
+                rating.since,
+            )
