@@ -1,8 +1,11 @@
 """The fold of `credit.rating`, held against the reference (§2.1) and against a second reading."""
 
-from collections.abc import Sequence
+import csv
+import gzip
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -587,3 +590,42 @@ def test_in_any_twelve_months_capped_acts_weigh_no_more_than_their_cap(
         for first, _ in capped:
             last = add_months(first, cap.months)
             assert sum(points for on, points in capped if first <= on <= last) <= cap.points
+
+
+def real_facts(shared_data: Callable[[str], Path]) -> dict[str, list[Fact]]:
+    """The FDA refusals as facts by firm: a line is a fact, entry and document are its case."""
+    gravity = ("minor", "general", "serious")
+    with gzip.open(shared_data("cases/fda_charges.csv.gz"), "rt", encoding="utf-8") as file:
+        charges = {row["charge_id"]: row for row in csv.DictReader(file)}
+    facts: dict[str, list[Fact]] = {}
+    refusals = shared_data("cases/fda_import_refusals_2020_2025.csv.gz")
+    with gzip.open(refusals, "rt", encoding="utf-8") as file:
+        for leaf_index, row in enumerate(csv.DictReader(file)):
+            own = [charges[charge_id] for charge_id in row["charge_ids"].split()]
+            gravest = max(own, key=lambda charge: gravity.index(charge["suggested_severity"]))
+            tested = "1" in (row["fda_sample"], row["private_lab"])
+            facts.setdefault(row["firm_id"], []).append(
+                Fact(
+                    leaf_index=leaf_index,
+                    kind="inspection" if tested else "enforcement",
+                    outcome="fail" if tested else "admission-refused",
+                    code=gravest["suggested_group"],
+                    severity=gravest["suggested_severity"],
+                    decided_on=day(row["refusal_date"]),
+                    case=row["refusal_id"].rsplit("-", 2)[0],
+                )
+            )
+    return facts
+
+
+def test_every_real_firm_is_rated_as_by_the_book(
+    policy: Policy, shared_data: Callable[[str], Path]
+) -> None:
+    firms = real_facts(shared_data)
+    assert (len(firms), sum(map(len, firms.values()))) == (5_654, 20_184)
+    for as_of in (day("2022-02-28"), day("2024-02-29"), day("2026-01-01")):
+        for facts in firms.values():
+            rating = rate(policy, facts, as_of=as_of, tree_size=ALL)
+            grade, points, flags, adds = standing_by_the_book(policy, facts, as_of)
+            assert (rating.grade, rating.points, rating.flags) == (grade, points, flags)
+            assert {(r.leaf_index, r.points) for r in rating.reasons} == adds
