@@ -44,12 +44,13 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def example(shared_data: Callable[[str], Path]) -> Any:
+def example(shared_data: Callable[[str], Path]) -> dict[str, Any]:
     """Give the worked example of every wire form."""
-    return json.loads(shared_data("wire/example.json").read_text("utf-8"))
+    example: dict[str, Any] = json.loads(shared_data("wire/example.json").read_text("utf-8"))
+    return example
 
 
-def spell(value: Any) -> str:
+def spell(value: object) -> str:
     """Write JSON as RFC 8785 has it, for ASCII names and no floats."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -99,7 +100,7 @@ class Key:
         signed = self.signing.sign(text.encode()).signature
         return f"{text}\n— {name} {b64(key_id + signed)}\n"
 
-    def token(self, typ: str, payload: Any, **header: Any) -> str:
+    def token(self, typ: str, payload: object, **header: object) -> str:
         head = {"alg": "Ed25519", "kid": self.kid, "typ": typ} | header
         signing_input = f"{b64url(spell(head).encode())}.{b64url(spell(payload).encode())}"
         return f"{signing_input}.{b64url(self.signing.sign(signing_input.encode()).signature)}"
@@ -141,7 +142,7 @@ class Ledger:
     def label_of(domain: str, text: str) -> str:
         return label(domain, text)
 
-    def append(self, leaf: Any, **shown: Any) -> int:
+    def append(self, leaf: object, **shown: object) -> int:
         self.leaves.append(spell(leaf).encode())
         self.shown.append(shown)
         return len(self.leaves) - 1
@@ -149,7 +150,13 @@ class Ledger:
     # Tokens and their leaves
 
     def control(
-        self, control: str, content: Any, governed: str, *, key: Key | None = None, **changes: Any
+        self,
+        control: str,
+        content: object,
+        governed: str,
+        *,
+        key: Key | None = None,
+        **changes: object,
     ) -> int:
         payload = {
             "content": content,
@@ -162,7 +169,7 @@ class Ledger:
         token = (key or self.root).token("xinyuan-control+jwt", payload)
         return self.append({"control": token, "sub": payload["sub"], "v": 1}, control=token)
 
-    def genesis(self, **changes: Any) -> int:
+    def genesis(self, **changes: object) -> int:
         content = {
             "log_key": self.log_key,
             "map_key": Key("map").vkey(f"{self.origin}/map"),
@@ -174,7 +181,7 @@ class Ledger:
         } | changes
         return self.control("genesis", content, "log")
 
-    def key_begin(self, key: Key, issuer: str, **changes: Any) -> int:
+    def key_begin(self, key: Key, issuer: str, **changes: object) -> int:
         content = {
             "custodial": False,
             "issuer": issuer,
@@ -197,9 +204,9 @@ class Ledger:
         key: Key | None = None,
         weighing: dict[str, Any] | None = None,
         particulars: dict[str, Any] | None = None,
-        **changes: Any,
+        **changes: object,
     ) -> int:
-        def disclose(name: str, *parts: Any) -> str:
+        def disclose(name: str, *parts: object) -> str:
             salt = sha256(f"{len(self.leaves)} {name}".encode())[:16]
             return b64url(spell([b64url(salt), *parts]).encode())
 
@@ -241,7 +248,7 @@ class Ledger:
         key: Key | None = None,
         context: str = '["https://ref.gs1.org/context.jsonld"]',
         party: dict[str, str] | None = None,
-        **changes: Any,
+        **changes: object,
     ) -> int:
         secrets = [sha256(f"secret {position}".encode())[:16] for position in range(len(events))]
         payload = {
@@ -307,14 +314,14 @@ class Ledger:
         return file
 
     @staticmethod
-    def written(file: Any) -> bytes:
+    def written(file: object) -> bytes:
         return spell(file).encode() + b"\n"
 
 
 def seal(event: str, context: str, secret: bytes) -> bytes:
     """Seal a flat event whose raw values the standard spelling gives back."""
     members = {name: spell(value) for name, value in json.loads(event).items()}
-    members["@context"] = context
+    members.setdefault("@context", context)
     return tree_root(
         [
             sha256(secret + name.encode())[:16] + name.encode() + b"\0" + members[name].encode()
@@ -360,7 +367,7 @@ def new_key() -> Callable[[str], Key]:
 
 
 @pytest.fixture(scope="session")
-def example_ledger(example: Any) -> Ledger:
+def example_ledger(example: dict[str, Any]) -> Ledger:
     """The worked example as a log: its tokens and openings, leaves built here."""
     ledger = Ledger()
     for entry in example["leaves"]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 import xinyuan
 from xinyuan.__main__ import main
 
 if TYPE_CHECKING:
-    from conftest import Ledger
+    from clients.python.tests.conftest import Ledger
 
 _SOURCE = Path(xinyuan.__file__).resolve().parents[1]
 

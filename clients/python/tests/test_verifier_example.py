@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 import xinyuan
 from xinyuan import Code, leaf, merkle
 from xinyuan.capture import Capture, Event, Party, split_members
@@ -20,10 +19,10 @@ from xinyuan.statement import Disclosure, Statement
 from xinyuan.token import PublicKey
 
 if TYPE_CHECKING:
-    from conftest import Ledger
+    from clients.python.tests.conftest import Ledger
 
 
-def _leaves(example: Any) -> list[bytes]:
+def _leaves(example: dict[str, Any]) -> list[bytes]:
     leaves: list[bytes] = []
     for entry in example["leaves"]:
         match entry["form"]:
@@ -39,7 +38,7 @@ def _leaves(example: Any) -> list[bytes]:
     return leaves
 
 
-def test_every_leaf_and_its_hash_are_rebuilt_from_the_token(example: Any) -> None:
+def test_every_leaf_and_its_hash_are_rebuilt_from_the_token(example: dict[str, Any]) -> None:
     leaves = _leaves(example)
     assert [leaf.decode() for leaf in leaves] == [entry["leaf"] for entry in example["leaves"]]
     assert [merkle.leaf_hash(leaf).hex() for leaf in leaves] == [
@@ -47,14 +46,16 @@ def test_every_leaf_and_its_hash_are_rebuilt_from_the_token(example: Any) -> Non
     ]
 
 
-def test_every_root_is_that_of_the_leaves_so_far(example: Any) -> None:
+def test_every_root_is_that_of_the_leaves_so_far(example: dict[str, Any]) -> None:
     leaves = _leaves(example)
     assert [merkle.root_hash(leaves[: size + 1]).hex() for size in range(len(leaves))] == [
         entry["root_at_size"] for entry in example["leaves"]
     ]
 
 
-def test_the_checkpoint_is_signed_by_the_log_and_states_the_last_root(example: Any) -> None:
+def test_the_checkpoint_is_signed_by_the_log_and_states_the_last_root(
+    example: dict[str, Any],
+) -> None:
     note = SignedNote.parse(example["checkpoint"])
     note.verify(VerifierKey.parse(example["log_vkey"]))
     assert Checkpoint.parse(note.text) == Checkpoint(
@@ -65,7 +66,7 @@ def test_the_checkpoint_is_signed_by_the_log_and_states_the_last_root(example: A
     )
 
 
-def test_the_map_key_reads_and_has_not_signed_the_log(example: Any) -> None:
+def test_the_map_key_reads_and_has_not_signed_the_log(example: dict[str, Any]) -> None:
     map_key = VerifierKey.parse(example["map_vkey"])
     assert map_key.name == "ledger.example/xinyuan/map"
     with pytest.raises(xinyuan.VerificationError) as refused:
@@ -73,12 +74,12 @@ def test_the_map_key_reads_and_has_not_signed_the_log(example: Any) -> None:
     assert refused.value.code is Code.NOTE_UNSIGNED
 
 
-def test_every_key_id_is_the_thumbprint_of_its_key(example: Any) -> None:
+def test_every_key_id_is_the_thumbprint_of_its_key(example: dict[str, Any]) -> None:
     for key in example["keys"].values():
         assert PublicKey.parse(key["jwk"]).thumbprint == key["kid"]
 
 
-def test_every_label_is_derived_from_what_it_names(example: Any) -> None:
+def test_every_label_is_derived_from_what_it_names(example: dict[str, Any]) -> None:
     derived = {}
     for name in example["labels"]:
         domain, _, rest = name.partition(" ")
@@ -92,7 +93,7 @@ def test_every_label_is_derived_from_what_it_names(example: Any) -> None:
     assert derived == example["labels"]
 
 
-def test_every_subject_tree_is_that_of_its_indexes_and_leaf_hashes(example: Any) -> None:
+def test_every_subject_tree_is_that_of_its_indexes_and_leaf_hashes(example: dict[str, Any]) -> None:
     for subject, tree in example["subject_tree"].items():
         inputs = [
             entry["index"].to_bytes(8, "big") + bytes.fromhex(entry["leaf_hash"])
@@ -103,7 +104,7 @@ def test_every_subject_tree_is_that_of_its_indexes_and_leaf_hashes(example: Any)
         assert merkle.root_hash(inputs).hex() == tree["root"]
 
 
-def test_every_disclosure_opens_the_member_the_example_names(example: Any) -> None:
+def test_every_disclosure_opens_the_member_the_example_names(example: dict[str, Any]) -> None:
     entry = example["leaves"][3]
     statement = Statement.parse(entry["sd_jwt"])
     assert [*statement.weighing, *statement.particulars] == [
@@ -117,7 +118,7 @@ def test_every_disclosure_opens_the_member_the_example_names(example: Any) -> No
         assert Disclosure.parse(disclosed["disclosure"]).name in (None, disclosed["member"])
 
 
-def test_every_seal_and_the_events_root_are_those_of_the_example(example: Any) -> None:
+def test_every_seal_and_the_events_root_are_those_of_the_example(example: dict[str, Any]) -> None:
     entry = example["leaves"][4]
     events = [
         Event.parse(event["bytes"], context=entry["context"], secret=event["secret"])
@@ -126,17 +127,20 @@ def test_every_seal_and_the_events_root_are_those_of_the_example(example: Any) -
     assert [event.seal.hex() for event in events] == [event["seal"] for event in entry["events"]]
     root = merkle.root_hash([event.seal for event in events])
     assert encode_url(root) == entry["payload"]["events_root"]
-    Capture.parse(entry["token"]).check(events, Party("uscc", "91150121MA0XY0010Q"))
+    party = Party("uscc", "91150121MA0XY0010Q")
+    Capture.parse(entry["token"]).check(events, context=entry["context"], party=party)
 
 
-def test_every_member_is_split_off_as_it_was_received(example: Any) -> None:
+def test_every_member_is_split_off_as_it_was_received(example: dict[str, Any]) -> None:
     entry = example["leaves"][4]
     for event in entry["events"]:
         sealed = {"@context": entry["context"], **split_members(event["bytes"])}
         assert sealed == {member["name"]: member["raw"] for member in event["members"]}
 
 
-def test_a_proof_of_the_example_statement_is_verified(example: Any, example_ledger: Ledger) -> None:
+def test_a_proof_of_the_example_statement_is_verified(
+    example: dict[str, Any], example_ledger: Ledger
+) -> None:
     file = example_ledger.proof("statement", 3) | {"checkpoint": example["checkpoint"]}
     verified = xinyuan.verify(example_ledger.written(file), example["log_vkey"])
     assert verified.checkpoint.tree_size == 5
@@ -150,7 +154,7 @@ def test_a_proof_of_the_example_statement_is_verified(example: Any, example_ledg
 
 
 def test_the_example_capture_is_refused_because_its_log_gives_the_dairy_no_key(
-    example: Any, example_ledger: Ledger
+    example: dict[str, Any], example_ledger: Ledger
 ) -> None:
     file = example_ledger.proof("capture", 4)
     with pytest.raises(xinyuan.VerificationError) as refused:

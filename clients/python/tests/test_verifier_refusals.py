@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 import xinyuan
 from xinyuan import Code, VerificationError, canonical, leaf, merkle, proof
 from xinyuan.errors import located
@@ -22,26 +21,42 @@ from xinyuan.label import Label
 from xinyuan.note import SignedNote, VerifierKey
 
 if TYPE_CHECKING:
-    from conftest import Key, Ledger
+    from clients.python.tests.conftest import Key, Ledger
 
     NewKey = Callable[[str], Key]
 
 _EVENT = '{"type":"ObjectEvent","action":"ADD"}'
 
 
-def _refused(ledger: Ledger, file: Any) -> VerificationError:
+def _refused(ledger: Ledger, file: object) -> VerificationError:
     data = file if isinstance(file, bytes) else ledger.written(file)
     with pytest.raises(VerificationError) as refused:
         xinyuan.verify(data, ledger.log_key)
     return refused.value
 
 
-def _statement_file(ledger: Ledger, **statement: Any) -> dict[str, Any]:
-    return ledger.proof("statement", ledger.statement(**statement))
+def _statement_file(
+    ledger: Ledger,
+    *,
+    key: Key | None = None,
+    weighing: dict[str, Any] | None = None,
+    particulars: dict[str, Any] | None = None,
+    **changes: object,
+) -> dict[str, Any]:
+    index = ledger.statement(key=key, weighing=weighing, particulars=particulars, **changes)
+    return ledger.proof("statement", index)
 
 
-def _capture_file(ledger: Ledger, *events: str, **capture: Any) -> dict[str, Any]:
-    return ledger.proof("capture", ledger.capture(events or [_EVENT], **capture))
+def _capture_file(
+    ledger: Ledger,
+    *events: str,
+    key: Key | None = None,
+    context: str = "[]",
+    party: dict[str, str] | None = None,
+    **changes: object,
+) -> dict[str, Any]:
+    index = ledger.capture(events or [_EVENT], key=key, context=context, party=party, **changes)
+    return ledger.proof("capture", index)
 
 
 # The key and the file as such
@@ -425,7 +440,7 @@ def test_a_genesis_that_names_another_log_key_is_refused(ledger: Ledger, new_key
     ],
 )
 def test_a_genesis_that_contradicts_itself_is_refused(
-    ledger: Ledger, name: str, value: Any
+    ledger: Ledger, name: str, value: object
 ) -> None:
     other = type(ledger)()
     other.genesis(**{name: value})
@@ -616,7 +631,9 @@ def test_a_statement_followed_by_a_key_binding_is_refused(ledger: Ledger) -> Non
         pytest.param("outcome", 1, id="an outcome as a number"),
     ],
 )
-def test_a_weighing_value_of_another_type_is_refused(ledger: Ledger, name: str, value: Any) -> None:
+def test_a_weighing_value_of_another_type_is_refused(
+    ledger: Ledger, name: str, value: object
+) -> None:
     error = _refused(ledger, _statement_file(ledger, weighing={name: value}))
     assert error.code is Code.STATEMENT_MALFORMED
     assert error.path == ("entries", 0, "statement", "weighing", name)
@@ -702,7 +719,7 @@ def test_a_subject_that_is_not_the_label_s_is_refused(ledger: Ledger) -> None:
         pytest.param("91150121MA0XY0010Q", id="a text"),
     ],
 )
-def test_a_subject_of_another_shape_is_refused(ledger: Ledger, subject: Any) -> None:
+def test_a_subject_of_another_shape_is_refused(ledger: Ledger, subject: object) -> None:
     error = _refused(ledger, _statement_file(ledger, particulars={"subject": subject}))
     assert error.code is Code.STATEMENT_MALFORMED
 
@@ -759,10 +776,8 @@ def test_a_party_of_another_shape_is_refused(ledger: Ledger, party: dict[str, st
         pytest.param('{"type":"ObjectEvent", "action":"ADD"}', id="a space after the comma"),
         pytest.param('{"type":"ObjectEvent",}', id="a comma too much"),
         pytest.param('{"\\u0074ype":"ObjectEvent"}', id="a name with an escape without need"),
-        pytest.param('{"\\u0000":1}', id="a name with a zero"),
         pytest.param('{"type":1,"type":2}', id="a member twice"),
         pytest.param('{"type":{"a":1,"a":2}}', id="an inner member twice"),
-        pytest.param('{"@context":[],"type":1}', id="a context of its own"),
         pytest.param('{"type":NaN}', id="not a number"),
         pytest.param('{"type":"a\tb"}', id="a bare tab in a text"),
         pytest.param('{"type":', id="cut off"),
@@ -809,6 +824,13 @@ def test_events_in_another_order_are_refused(ledger: Ledger) -> None:
     file = _capture_file(ledger, _EVENT, _EVENT)
     file["entries"][0]["events"].reverse()
     assert _refused(ledger, file).code is Code.EVENTS_MISMATCH
+
+
+def test_a_context_that_no_event_takes_is_refused(ledger: Ledger) -> None:
+    own = '{"@context":[],"type":"ObjectEvent"}'
+    error = _refused(ledger, _capture_file(ledger, own, context="{}"))
+    assert (error.code, error.path) == (Code.EVENTS_MISMATCH, ("entries", 0, "context"))
+    assert _refused(ledger, _capture_file(ledger, own, own, context="{}")).path == error.path
 
 
 def test_the_capture_of_another_party_is_refused(ledger: Ledger) -> None:
@@ -859,7 +881,7 @@ _ODD: list[Any] = [None, True, 0, -1, 7, "", "x", "A" * 43, [], [[]], ["x"], {},
 
 @pytest.mark.parametrize("odd", _ODD, ids=repr)
 def test_an_odd_value_anywhere_is_refused_by_name_and_never_crashes(
-    ledger: Ledger, odd: Any
+    ledger: Ledger, odd: object
 ) -> None:
     whole = ledger.proof("enterprise", ledger.statement(), ledger.capture([_EVENT]))
     places: list[tuple[str | int, ...]] = [
@@ -891,15 +913,19 @@ def test_an_odd_value_anywhere_is_refused_by_name_and_never_crashes(
 
 
 @pytest.mark.parametrize("odd", _ODD, ids=repr)
-def test_an_odd_value_under_a_good_signature_never_crashes(ledger: Ledger, odd: Any) -> None:
+def test_an_odd_value_under_a_good_signature_never_crashes(ledger: Ledger, odd: object) -> None:
     statements = ["_sd", "_sd_alg", "iat", "iss", "jti", "sub", *ledger.WEIGHING]
     captures = ["capture", "count", "events_root", "iat", "iss", "jti", "sub"]
-    files = [
-        *(_statement_file(ledger, **{name: odd}) for name in statements),
-        *(_statement_file(ledger, weighing={name: odd}) for name in ledger.WEIGHING),
-        *(_statement_file(ledger, particulars={name: odd}) for name in ("subject", "text")),
-        *(_capture_file(ledger, **{name: odd}) for name in captures),
-    ]
+    files: list[dict[str, Any]] = []
+    for name in (*statements, *captures):
+        change: dict[str, Any] = {name: odd}
+        if name in statements:
+            files.append(_statement_file(ledger, **change))
+        if name in captures:
+            files.append(_capture_file(ledger, **change))
+        if name in ledger.WEIGHING:
+            files.append(_statement_file(ledger, weighing=change))
+    files += [_statement_file(ledger, particulars={name: odd}) for name in ("subject", "text")]
     verdicts = {_verdict(ledger, file) for file in files}
     assert Code.STATEMENT_MALFORMED in verdicts
     assert Code.CAPTURE_MALFORMED in verdicts

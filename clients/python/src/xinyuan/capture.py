@@ -83,12 +83,11 @@ class Event:
     def parse(cls, text: str, *, context: str, secret: str) -> Self:
         """Split `text` into its members and seal them with the document's `context`."""
         members = split_members(text)
-        if _CONTEXT in members:
-            raise _event("the context belongs to the document, not to the event")
         if _value_end(context, 0) != len(context):
             raise _event("the context is followed by something else")
         if not _SECRET.fullmatch(secret):
             raise _event("its secret is not 32 lower-case hexadecimal digits")
+        # JSON-LD 1.1 §4.1: an event that names a context of its own is read by that one.
         sealed = {_CONTEXT: context, **members}
         seal = merkle.root_hash(
             [_member_input(bytes.fromhex(secret), name, sealed[name]) for name in sorted(sealed)]
@@ -135,8 +134,8 @@ class Capture:
                 events_root=fields.hash("events_root"),
             )
 
-    def check(self, events: Sequence[Event], party: Party) -> None:
-        """Refuse unless these events were sealed, all of them, for this party."""
+    def check(self, events: Sequence[Event], *, context: str, party: Party) -> None:
+        """Refuse unless these events were sealed, all of them, in this context, for this party."""
         if len(events) != self.count:
             raise VerificationError(
                 Code.EVENTS_MISMATCH,
@@ -148,6 +147,14 @@ class Capture:
                 Code.EVENTS_MISMATCH,
                 "the events, their secrets or their context are not those that were sealed",
                 path=("events",),
+            )
+        # A context that no event takes is under no seal, so it may only repeat one that is.
+        own = [event.members.get(_CONTEXT) for event in events]
+        if None not in own and context != own[0]:
+            raise VerificationError(
+                Code.EVENTS_MISMATCH,
+                "every event names a context of its own, and the document's is not the first's",
+                path=("context",),
             )
         if party.capture_label != self.subject:
             raise VerificationError(
@@ -174,7 +181,7 @@ def split_members(text: str) -> dict[str, str]:
             raise _event(f"a member's name belongs at character {name_at}, without white space")
         colon_at = _value_end(text, name_at)
         name = json.loads(text[name_at:colon_at])
-        if json.dumps(name, ensure_ascii=False) != text[name_at:colon_at] or "\0" in name:
+        if json.dumps(name, ensure_ascii=False) != text[name_at:colon_at]:
             raise _event(f"the name at character {name_at} is not spelled canonically")
         if name in members:
             raise _event(f"member {name!a} occurs twice")

@@ -370,7 +370,7 @@ def _capture(entry: _Entry, checkpoint: Checkpoint, history: ControlHistory) -> 
             party = Party.parse(entry.fields.values["party"])
         context = entry.fields.text("context")
         events = _events(entry.fields, context)
-        capture.check(events, party)
+        capture.check(events, context=context, party=party)
         with located("capture"):
             signer = history.signer_of(capture.token, capture.issuer, entry.leaf_index)
             mandate = None
