@@ -1,0 +1,24 @@
+"""Who stated what, in which order, provably. Never heard of a rating; imports no other folder.
+
+canonical       one byte string for one JSON value
+identity        identifiers, and the labels that stand for them
+merkle, tiles   RFC 9162 trees, and their C2SP tiles
+note, checkpoint  C2SP signed heads
+subject_index   the small tree of one subject
+token           compact JWS with one spelling
+disclosure, statement  SD-JWT statements
+kinds/          what can be stated, one module per kind
+seal            captures of EPCIS events
+control         genesis, keys, mandates, policies
+authority       who may sign what, as of an index
+admission       the rules between a submission and the log
+errors          every refusal, and its code
+tables          the tables
+database        SQLite and PostgreSQL, opened alike
+keystore        private keys in custody
+writer_lock     one writer per log
+sequencer       the one writer
+entries         reading log and opening store, and proofs
+follower        views follow the log
+directory       enterprises as filed, persons as bound
+"""

@@ -176,9 +176,7 @@ def admit(
         _admit_statement(body, authorities, bindings)
 
 
-def _admit_statement(
-    statement: Statement, authorities: Authorities, bindings: Bindings
-) -> None:
+def _admit_statement(statement: Statement, authorities: Authorities, bindings: Bindings) -> None:
     kind = statement.weighing.kind
     authorities.require(statement.issuer, kind)
     if kind == "binding":

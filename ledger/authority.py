@@ -95,9 +95,7 @@ class Authorities:
                 return replace(self, genesis=genesis)
             case KeyBegin() as begin:
                 kid = thumbprint(begin.public_key)
-                record = KeyRecord(
-                    kid, begin.public_key, begin.issuer, begin.custodial, leaf_index
-                )
+                record = KeyRecord(kid, begin.public_key, begin.issuer, begin.custodial, leaf_index)
                 return replace(
                     self,
                     keys={**self.keys, kid: record},
@@ -121,9 +119,7 @@ class Authorities:
         if record is None or record.begun_index >= leaf_index:
             raise KeyUnknown(f"no key {kid} was begun", path=("token", "header", "kid"))
         if record.issuer != issuer:
-            raise IssuerMismatch(
-                f"key {kid} signs for another issuer", path=("payload", "iss")
-            )
+            raise IssuerMismatch(f"key {kid} signs for another issuer", path=("payload", "iss"))
         if record.ended_index is not None and record.ended_index <= leaf_index:
             raise KeyEnded(
                 f"key {kid} ended at index {record.ended_index}", path=("token", "header", "kid")

@@ -92,9 +92,7 @@ def split_presentation(text: str) -> tuple[str, list[str]]:
         raise DisclosureInvalid("an SD-JWT ends in a tilde (RFC 9901 §4)", path=("statement",))
     disclosures = rest[:-1]
     if len(disclosures) > DISCLOSURES_MAX:
-        raise SubmissionTooLarge(
-            f"more than {DISCLOSURES_MAX} disclosures", path=("disclosures",)
-        )
+        raise SubmissionTooLarge(f"more than {DISCLOSURES_MAX} disclosures", path=("disclosures",))
     return token, disclosures
 
 

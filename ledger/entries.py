@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar, cast
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import Body, leaf_of
@@ -50,7 +50,11 @@ from ledger.token import Token
 READ_MAX = 1_000
 """Entries of one `read`: some 3 MB of statements, or more where captures are among them."""
 
+CAPTURES_MAX = 16
+"""Captures of one `read`: with 500 events of 1 kB each, some 8 MB."""
+
 _Answer = TypeVar("_Answer")
+_OpenedRow: TypeAlias = tuple[OpeningRow, bytes, DisclosureRow | None, CaptureRow | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,9 @@ class Entries:
         return found[0]
 
     async def read(self, first: int, limit: int) -> Sequence[LoggedEntry]:
-        """At most `limit` entries from index `first` on, in order."""
+        """At most `limit` entries from index `first` on, in order; fewer where captures are big."""
         assert 0 < limit <= READ_MAX
-        span = (first, first + limit)
-        return await self._opened(OpeningRow.leaf_index.between(span[0], span[1] - 1))
+        return await self._opened(OpeningRow.leaf_index.between(first, first + limit - 1))
 
     async def of_indexes(self, indexes: Sequence[int]) -> Sequence[LoggedEntry]:
         """The entries at these indexes, in rising order."""
@@ -161,14 +164,11 @@ class Entries:
             return Hash(bytes(32))
 
         make(note_down)
-        condition = or_(
-            *(
-                (TileRow.level == level) & (TileRow.tile_index == index)
-                for level, index in sorted(wanted)
-            )
-        )
-        rows = (await self._session.scalars(select(TileRow).where(condition))).all() if wanted else []
-        tiles = {(row.level, row.tile_index): row.hashes for row in rows}
+        coordinates = tuple_(TileRow.level, TileRow.tile_index)
+        query = select(TileRow).where(coordinates.in_(sorted(wanted)))
+        tiles = {
+            (row.level, row.tile_index): row.hashes for row in await self._session.scalars(query)
+        }
         if wanted - tiles.keys():
             raise EntryUnknown("the log has not that many entries", path=("treeSize",))
         return make(
@@ -185,17 +185,20 @@ class Entries:
         assert len(leaves) == count
         return leaves
 
-    async def _opened(self, condition: object) -> list[LoggedEntry]:
+    async def _opened(self, condition: ColumnElement[bool]) -> list[LoggedEntry]:
         query = (
             select(OpeningRow, EntryRow.leaf, DisclosureRow, CaptureRow)
             .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
             .outerjoin(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
             .outerjoin(CaptureRow, CaptureRow.leaf_index == OpeningRow.leaf_index)
-            .where(condition)  # type: ignore[arg-type]
+            .where(condition)
             .order_by(OpeningRow.leaf_index)
         )
-        rows = (await self._session.execute(query)).all()
+        rows = cast("Sequence[_OpenedRow]", (await self._session.execute(query)).all())
         captures = [opening.leaf_index for opening, _, _, capture in rows if capture is not None]
+        if len(captures) > CAPTURES_MAX:
+            captures = captures[:CAPTURES_MAX]
+            rows = [row for row in rows if row[0].leaf_index <= captures[-1]]
         events = await self._events(captures)
         return [
             _logged(opening, leaf, disclosure, capture, events[opening.leaf_index])
@@ -229,7 +232,7 @@ def _logged(
     token = Token.parse(opening.token)
     body: Body
     if disclosure is not None:
-        texts = split_presentation(f"{disclosure.weighing}{disclosure.particulars or ''}")[1]
+        texts = split_presentation(f"{disclosure.weighing}{disclosure.particulars or ''}~")[1]
         body = Statement.parse(token, texts, erased=True)
     elif capture is not None:
         party = Party.parse(capture.party_scheme, capture.party_identifier)

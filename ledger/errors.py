@@ -33,7 +33,10 @@
     ├── LedgerEmpty           a log without its genesis entry
     ├── LedgerExists          a second genesis
     ├── WriterBusy            another process is the writer of this log
-    └── WriterFenced          another writer extended the log in between
+    ├── WriterFenced          another writer extended the log in between
+    ├── WriterOverloaded      the queue is full; try again
+    ├── LogKeyMismatch        the signing key is not the one the log was founded with
+    └── KeyNotKept            no private key for that issuer in this keystore
 
 `path` names the offending field from the outside in. A message never holds a secret.
 """
@@ -188,3 +191,15 @@ class WriterBusy(LedgerError):
 
 class WriterFenced(LedgerError):
     code = "LEDGER_WRITER_FENCED"
+
+
+class WriterOverloaded(LedgerError):
+    code = "LEDGER_WRITER_OVERLOADED"
+
+
+class LogKeyMismatch(LedgerError):
+    code = "LEDGER_LOG_KEY_MISMATCH"
+
+
+class KeyNotKept(LedgerError):
+    code = "LEDGER_KEY_NOT_KEPT"

@@ -14,6 +14,7 @@ round, so that there is nothing in a statement the log has not seen. Pure: salts
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -275,7 +276,7 @@ def _particulars(
     if not isinstance(digests, list) or not all(isinstance(item, str) for item in digests):
         raise StatementInvalid("_sd is no list of digests", path=("payload", "_sd"))
     texts = cast("list[str]", digests)
-    if any(left >= right for left, right in zip(texts, texts[1:], strict=False)):
+    if any(left >= right for left, right in itertools.pairwise(texts)):
         raise StatementInvalid("_sd is not sorted, or repeats a digest", path=("payload", "_sd"))
     found: dict[str, Disclosure] = {}
     for position, digest in enumerate(texts):

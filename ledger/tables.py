@@ -118,6 +118,7 @@ class OpeningRow(Base):
     __tablename__ = "ledger_opening"
     __table_args__ = (
         UniqueConstraint("issuer", "jti"),
+        Index("ix_ledger_opening_subject", "subject", "leaf_index"),
         Index(
             "ix_ledger_opening_control",
             "leaf_index",

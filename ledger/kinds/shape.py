@@ -94,9 +94,7 @@ def _check_texts(value: Json) -> None:
         raise StatementInvalid(f"not a list of 1 to {LIST_MAX} texts")
     for position, item in enumerate(value):
         if not isinstance(item, str) or not 0 < len(item) <= NAME_MAX:
-            raise StatementInvalid(
-                f"no text of 1 to {NAME_MAX} characters", path=(position,)
-            )
+            raise StatementInvalid(f"no text of 1 to {NAME_MAX} characters", path=(position,))
 
 
 def _check_documents(value: Json) -> None:

@@ -1,0 +1,112 @@
+"""A new log: its keys, its genesis, and the authorities that may state in it.
+
+    found             make keys and genesis; nothing happens where a log stands already
+    admit_authority   a custodial key and a mandate for an issuer, where they are missing
+    adopt_policy      put a credit policy in force, where it is not
+
+All are safe to call again. The root key signs every one of these entries; in production it is kept
+off this machine and its entries arrive finished at the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from api.service import Service
+from credit.policy import Policy
+from ledger.admission import Submission
+from ledger.canonical import decode
+from ledger.control import (
+    ControlContent,
+    Genesis,
+    KeyBegin,
+    Mandate,
+    PolicyAdoption,
+    issue_control,
+)
+from ledger.identity import SubjectLabel, control_label
+from ledger.keystore import KeptKey, Keystore
+from ledger.kinds import CAPTURE_MANDATE
+from ledger.note import Signer
+from ledger.sequencer import Acknowledgement
+
+DOOR_LABEL = control_label("door")
+"""The issuer of captures for parties that have no key of their own."""
+
+LOG_KEYS = ("root", "log", "map", "door")
+
+
+def prepare_keys(keystore: Keystore) -> None:
+    """The log's own keys, made once from the system's randomness."""
+    for name in LOG_KEYS:
+        if not keystore.has(name):
+            keystore.create(name)
+
+
+async def found(service: Service, *, operator: str) -> None:
+    """Genesis and the door's key and mandate, where the log is empty."""
+    keystore, origin = service.keystore, service.settings.origin
+    if service.writer.authorities.genesis is None:
+        genesis = Genesis(
+            origin=origin,
+            operator=operator,
+            root_key=keystore.get("root").public_key,
+            log_key=keystore.log_signer(origin).verifier,
+            map_origin=f"{origin}/map",
+            map_key=Signer(f"{origin}/map", keystore.get("map").seed).verifier,
+            map_version=1,
+        )
+        await _state(service, genesis, "genesis")
+    await _admit(
+        service,
+        DOOR_LABEL,
+        keystore.get("door"),
+        names={"en": "Door of this server", "zh": "本平台代签"},
+        kinds=(CAPTURE_MANDATE,),
+    )
+
+
+async def admit_authority(
+    service: Service, issuer: SubjectLabel, *, names: Mapping[str, str], kinds: Sequence[str]
+) -> None:
+    """A key in custody for an issuer, begun in the log, and a mandate for exactly these kinds."""
+    keystore = service.keystore
+    key = keystore.get(issuer) if keystore.has(issuer) else keystore.create(issuer)
+    await _admit(service, issuer, key, names=names, kinds=kinds)
+
+
+async def adopt_policy(service: Service, document: bytes) -> None:
+    """Adopt a policy by its canonical bytes. Raises `credit.errors.PolicyError`."""
+    policy = Policy.parse(document)
+    content = decode(document)
+    assert isinstance(content, dict)
+    await _state(service, PolicyAdoption(content), f"policy-{policy.hash.hex()[:40]}")
+
+
+async def _admit(
+    service: Service,
+    issuer: SubjectLabel,
+    key: KeptKey,
+    *,
+    names: Mapping[str, str],
+    kinds: Sequence[str],
+) -> None:
+    authorities = service.writer.authorities
+    if key.kid not in authorities.keys:
+        begin = KeyBegin(issuer, key.public_key, custodial=True, names=names)
+        await _state(service, begin, f"key-begin-{key.kid}")
+    if authorities.mandates.get(issuer) != frozenset(kinds):
+        mandate = Mandate(issuer, tuple(sorted(kinds)))
+        # A later mandate replaces this one, so its reference carries the log's present size.
+        await _state(service, mandate, f"mandate-{service.writer.tree_size}")
+
+
+async def _state(service: Service, content: ControlContent, jti: str) -> Acknowledgement:
+    body = issue_control(
+        content,
+        seed=service.keystore.get("root").seed,
+        jti=jti,
+        issued_at=int(service.now().timestamp()),
+    )
+    (acknowledgement,) = await service.writer.submit(Submission((body,)))
+    return acknowledgement

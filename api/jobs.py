@@ -1,0 +1,92 @@
+"""Background work: when to call what can be called again at any time.
+
+    Following           keeps every view at the head of the log, and grades at today
+    Following.reached   waits until the views have read an index
+
+Each job is a loop around a step that does one bounded piece of work in its own transaction; killed
+anywhere, it is run again. What fails is logged and tried again after RETRY_S.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date
+
+from credit.errors import PolicyUnknown
+from credit.ratings import Ratings
+from ledger.database import Database
+from ledger.follower import Follower
+from ledger.sequencer import Sequencer
+
+RETRY_S = 1.0
+"""After a step that failed, a database away for instance."""
+
+TICK_S = 60.0
+"""How long a new civil day may go unnoticed while nothing is stated."""
+
+logger = logging.getLogger(__name__)
+
+
+class Following:
+    """One task that follows the sequencer. Views lag it by one step at most."""
+
+    def __init__(
+        self,
+        database: Database,
+        sequencer: Sequencer,
+        follower: Follower,
+        today: Callable[[], date],
+    ) -> None:
+        self._database = database
+        self._sequencer = sequencer
+        self._follower = follower
+        self._today = today
+        self._size = 0
+        self._moved = asyncio.Condition()
+        self._task = asyncio.create_task(self._run(), name="following")
+
+    async def close(self) -> None:
+        """Stop after the step under way."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def reached(self, tree_size: int) -> None:
+        """Wait until every view has read the entries below `tree_size`."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._size >= tree_size)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._once()
+            except Exception:
+                logger.exception("following the log failed; trying again")
+                await asyncio.sleep(RETRY_S)
+
+    async def _once(self) -> None:
+        size = self._sequencer.tree_size
+        await self._follower.catch_up()
+        await refresh_ratings(self._database, self._today())
+        async with self._moved:
+            self._size = max(size, self._size)
+            self._moved.notify_all()
+        try:
+            await asyncio.wait_for(self._sequencer.grown_beyond(size), TICK_S)
+        except TimeoutError:
+            pass
+
+
+async def refresh_ratings(database: Database, day: date) -> int:
+    """Bring stored grades up to a day; says how many were rated. None without a policy."""
+    done = 0
+    while True:
+        async with database.writing() as session:
+            try:
+                rated = await Ratings(session).refresh(day)
+            except PolicyUnknown:
+                return done
+        if not rated:
+            return done
+        done += rated

@@ -1,0 +1,171 @@
+"""Everything one process holds open: database, keys, the writer, the views.
+
+    Service           what the doors are built on
+    Service.opened    for as long as a block runs
+    Service.state     an authority's statement, signed here with the key it placed in custody
+    Service.followed  read your own writes
+    views             every view of the log, in the order they are told
+
+A service that writes holds the writer's lock. One that only reads can stand beside it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from traceability.events import TraceView
+
+from api.jobs import Following
+from api.settings import Settings
+from credit.policy import Policy
+from credit.ratings import CreditView
+from ledger.admission import Submission
+from ledger.canonical import Json
+from ledger.control import Control, Genesis, PolicyAdoption
+from ledger.database import Database
+from ledger.directory import BindingView, EnterpriseView
+from ledger.disclosure import SALT_BYTES
+from ledger.entries import Entries
+from ledger.errors import LedgerEmpty
+from ledger.follower import Follower, View
+from ledger.identity import SubjectLabel
+from ledger.keystore import Keystore
+from ledger.sequencer import Acknowledgement, Sequencer
+from ledger.statement import Draft, Statement, Weighing, issue
+from ledger.writer_lock import WriterLock
+
+CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Civil days are judged in the ledger's province; no summer time since 1991."""
+
+
+def views() -> tuple[View, ...]:
+    """Bindings come first: filings of persons look them up."""
+    return (BindingView(), EnterpriseView(), CreditView(), TraceView())
+
+
+def random_salts() -> Iterator[bytes]:
+    """Salts for disclosures, without end."""
+    while True:
+        yield secrets.token_bytes(SALT_BYTES)
+
+
+def system_clock() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process's world."""
+
+    settings: Settings
+    database: Database
+    keystore: Keystore
+    follower: Follower
+    now: Callable[[], datetime]
+    sequencer: Sequencer | None
+    following: Following | None
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        settings: Settings,
+        *,
+        writes: bool,
+        now: Callable[[], datetime] = system_clock,
+    ) -> AsyncIterator[Service]:
+        """Open a migrated database. Raises `WriterBusy`, `KeyNotKept`, `LedgerError`."""
+        async with AsyncExitStack() as stack:
+            database = Database.connect(settings.database_url)
+            stack.push_async_callback(database.close)
+            keystore = Keystore(settings.keys_folder)
+            follower = Follower(database, views())
+            sequencer = following = None
+            if writes:
+                lock = await WriterLock.acquire(database, address=settings.address)
+                stack.push_async_callback(lock.release)
+                origin = await _origin(database, settings.origin)
+                sequencer = await Sequencer.open(
+                    database,
+                    keystore.log_signer(origin),
+                    now=now,
+                    policy_check=check_policy,
+                )
+                stack.push_async_callback(sequencer.close)
+                following = Following(database, sequencer, follower, lambda: civil_day(now()))
+                stack.push_async_callback(following.close)
+            yield cls(settings, database, keystore, follower, now, sequencer, following)
+
+    @property
+    def today(self) -> date:
+        """The civil day of the province."""
+        return civil_day(self.now())
+
+    @property
+    def writer(self) -> Sequencer:
+        """The sequencer of a service that writes."""
+        assert self.sequencer is not None
+        return self.sequencer
+
+    async def followed(self, tree_size: int) -> None:
+        """Wait until every view has read the entries below `tree_size`."""
+        assert self.following is not None
+        await self.following.reached(tree_size)
+
+    async def state(
+        self,
+        *,
+        issuer: SubjectLabel,
+        subject: SubjectLabel,
+        jti: str,
+        weighing: Weighing,
+        particulars: Mapping[str, Json],
+    ) -> tuple[Acknowledgement, Statement]:
+        """Sign with the issuer's custodial key, submit, and wait for the views.
+
+        Raises `KeyNotKept` and every refusal of admission.
+        """
+        draft = Draft(
+            issuer=issuer,
+            subject=subject,
+            jti=jti,
+            issued_at=int(self.now().timestamp()),
+            weighing=weighing,
+            particulars=particulars,
+        )
+        statement = issue(draft, self.keystore.issuer_seed(issuer), random_salts())
+        (acknowledgement,) = await self.writer.submit(Submission((statement,)))
+        await self.followed(acknowledgement.leaf_index + 1)
+        return acknowledgement, statement
+
+
+def civil_day(instant: datetime) -> date:
+    """The day of an instant in the ledger's province."""
+    return instant.astimezone(CHINA).date()
+
+
+def check_policy(adoption: PolicyAdoption) -> None:
+    """What the engine cannot read is not adopted. Raises `credit.errors.PolicyError`."""
+    Policy.parse(adoption.document)
+
+
+async def genesis_of(database: Database) -> Genesis:
+    """What this log is. Raises `LedgerEmpty`."""
+    async with database.reading() as session:
+        for entry in await Entries(session).controls(1):
+            assert isinstance(entry.body, Control)
+            assert isinstance(entry.body.content, Genesis)
+            return entry.body.content
+    raise LedgerEmpty("the log has no genesis yet")
+
+
+async def _origin(database: Database, default: str) -> str:
+    try:
+        return (await genesis_of(database)).origin
+    except LedgerEmpty:
+        return default

@@ -1,0 +1,102 @@
+"""What one process is told from outside, read once.
+
+    Settings                    every setting, with its default
+    Settings.from_environment   from `XIN_*` and `PORT`
+    SettingsInvalid             a setting that cannot be read
+
+Inward go values, never `Settings`. Each setting is described in `docs/settings.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ledger.canonical import decode
+from ledger.errors import ControlInvalid, NotCanonical
+from ledger.token import parse_jwk
+
+PORT_DEFAULT = 8000
+ORIGIN_DEFAULT = "localhost/xinyuan"
+
+
+class SettingsInvalid(Exception):
+    """A setting that cannot be read; the message names it."""
+
+    code: ClassVar[str] = "SETTINGS_INVALID"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process."""
+
+    home: Path
+    """XIN_HOME: the folder of database, keys and tokens."""
+    database_url: str
+    """XIN_DATABASE_URL: an SQLAlchemy URL of sqlite+aiosqlite or postgresql+asyncpg."""
+    port: int
+    """PORT: where the server listens on 127.0.0.1."""
+    origin: str
+    """XIN_ORIGIN: the name of a log that is founded; an existing log has its own."""
+    demo: bool
+    """XIN_DEMO=1: this is a demonstration; its credential issuer is believed."""
+    credential_issuers: Mapping[str, bytes]
+    """XIN_CREDENTIAL_ISSUERS: issuer to Ed25519 public key, from a JSON object of JWKs."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Raises `SettingsInvalid`."""
+        given = os.environ if environment is None else environment
+        home = Path(given.get("XIN_HOME") or "var").absolute()
+        default_url = f"sqlite+aiosqlite:///{home / 'ledger.sqlite'}"
+        return cls(
+            home=home,
+            database_url=given.get("XIN_DATABASE_URL") or default_url,
+            port=_port(given.get("PORT") or str(PORT_DEFAULT)),
+            origin=given.get("XIN_ORIGIN") or ORIGIN_DEFAULT,
+            demo=given.get("XIN_DEMO") == "1",
+            credential_issuers=_issuers(given.get("XIN_CREDENTIAL_ISSUERS") or "{}"),
+        )
+
+    @property
+    def keys_folder(self) -> Path:
+        """Where private keys are kept."""
+        return self.home / "keys"
+
+    @property
+    def tokens_folder(self) -> Path:
+        """Where the demonstration's credentials lie."""
+        return self.home / "tokens"
+
+    @property
+    def address(self) -> str:
+        """Where the server answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise SettingsInvalid(f"PORT is {text!r}, not a port number", path=("PORT",))
+    return int(text)
+
+
+def _issuers(text: str) -> dict[str, bytes]:
+    name = "XIN_CREDENTIAL_ISSUERS"
+    try:
+        keys = decode(text.encode())
+    except NotCanonical as error:
+        raise SettingsInvalid(f"{name}: {error.message}", path=(name,)) from None
+    if not isinstance(keys, dict):
+        raise SettingsInvalid(f"{name} is no JSON object of issuer to JWK", path=(name,))
+    try:
+        return {issuer: parse_jwk(jwk) for issuer, jwk in keys.items()}
+    except ControlInvalid as error:
+        raise SettingsInvalid(f"{name}: {error.message}", path=(name, *error.path)) from None

@@ -1,0 +1,582 @@
+"""The one writer of the log.
+
+    Acknowledgement    index and leaf hash of an entry, durable and ordered when you hold it
+    Sequencer          queue, decide, write, sign, answer
+    Sequencer.open     reads the head back and checks it before anything is signed
+    Sequencer.submit   admits one submission, all of its bodies or none
+    Sequencer.submit_each   many submissions, each on its own; answers in order
+
+There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
+client alone waits one commit, and many share one. A batch is one transaction, in this order:
+
+    1. look up every (issuer, jti): known content is answered with its first index
+    2. decide each submission at the indexes it would get (`ledger.admission`)
+    3. insert entries, tokens, disclosures, captures, events and bindings
+    4. replace the tiles of the right edge
+    5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
+    6. commit
+
+A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
+outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
+again is answered from step 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import delete, insert, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ledger.admission import (
+    Bindings,
+    Body,
+    Submission,
+    admit,
+    bound_identity,
+    check_form,
+    check_signature,
+    form_of,
+    leaf_of,
+)
+from ledger.authority import Authorities
+from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.control import Control, ControlContent, Genesis, PolicyAdoption
+from ledger.database import Database
+from ledger.disclosure import WEIGHING
+from ledger.entries import Entries
+from ledger.errors import (
+    DuplicateConflict,
+    LedgerError,
+    LogKeyMismatch,
+    ProofInvalid,
+    WriterFenced,
+    WriterOverloaded,
+)
+from ledger.identity import Identity, Scheme, SubjectLabel
+from ledger.merkle import HASH_BYTES, Hash, leaf_hash
+from ledger.note import Signer, Verifier
+from ledger.seal import Capture
+from ledger.statement import Statement
+from ledger.tables import (
+    BindingRow,
+    CaptureRow,
+    CheckpointRow,
+    DisclosureRow,
+    EntryRow,
+    EventRow,
+    OpeningRow,
+    TileRow,
+)
+from ledger.tiles import RightEdge, Tile, edge_tiles
+
+QUEUE_SUBMISSIONS_MAX = 8_192
+"""Submissions that wait; beyond it a door answers that it is overloaded."""
+
+BATCH_BODIES_MAX = 4_096
+"""Entries of one transaction: some 10 MB, a quarter of a second."""
+
+LOOKUP_KEYS_MAX = 500
+"""Pairs of one IN list: well below SQLite's limit of bound values."""
+
+PolicyCheck = Callable[[PolicyAdoption], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What the caller may rely on: this entry has this index, durably."""
+
+    leaf_index: int
+    leaf_hash: Hash
+    duplicate: bool
+    """Whether the same content had been admitted before, under the same reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A submission whose form was checked; which of its signatures were, body by body."""
+
+    submission: Submission
+    signatures_checked: tuple[bool, ...]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    prepared: _Prepared
+    answer: asyncio.Future[tuple[Acknowledgement, ...]]
+
+
+_Known = dict[tuple[SubjectLabel, str], tuple[int, bytes, Hash]]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a batch adds to the log, decided but not yet written."""
+
+    first_index: int
+    authorities: Authorities
+    bindings: Bindings
+    known: _Known
+    bodies: list[Body] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    hashes: list[Hash] = field(default_factory=list)
+
+    def decide(self, prepared: _Prepared) -> tuple[Acknowledgement, ...]:
+        """Admit all bodies of a submission or none. Raises `LedgerError`."""
+        trial = _Batch(
+            self.first_index + len(self.bodies), self.authorities, self.bindings, self.known
+        )
+        added: _Known = {}
+        acknowledgements = []
+        bodies = prepared.submission.bodies
+        for position, body in enumerate(bodies):
+            try:
+                acknowledgements.append(
+                    trial._decide_one(body, prepared.signatures_checked[position], added)
+                )
+            except LedgerError as error:
+                raise (error if len(bodies) == 1 else error.within(position)) from None
+        self.bodies += trial.bodies
+        self.leaves += trial.leaves
+        self.hashes += trial.hashes
+        self.authorities, self.bindings = trial.authorities, trial.bindings
+        self.known.update(added)
+        return tuple(acknowledgements)
+
+    def _decide_one(self, body: Body, signature_checked: bool, added: _Known) -> Acknowledgement:
+        key = (body.issuer, body.jti)
+        seen = added.get(key) or self.known.get(key)
+        if seen is not None:
+            leaf_index, content_hash, hash_ = seen
+            if content_hash != body.content_hash:
+                raise DuplicateConflict(
+                    f"reference {body.jti!r} stands at index {leaf_index} with other content",
+                    path=("payload", "jti"),
+                )
+            return Acknowledgement(leaf_index, hash_, duplicate=True)
+        leaf_index = self.first_index + len(self.bodies)
+        admit(
+            body,
+            self.authorities,
+            self.bindings,
+            leaf_index=leaf_index,
+            signature_checked=signature_checked,
+        )
+        if isinstance(body, Control):
+            self.authorities = self.authorities.after(body, leaf_index)
+        elif isinstance(body, Statement):
+            self.bindings = self.bindings.after(body)
+        leaf = leaf_of(body)
+        hash_ = leaf_hash(leaf)
+        self.bodies.append(body)
+        self.leaves.append(leaf)
+        self.hashes.append(hash_)
+        added[key] = (leaf_index, body.content_hash, hash_)
+        return Acknowledgement(leaf_index, hash_, duplicate=False)
+
+
+class Sequencer:
+    """The only writer of the log and the opening store."""
+
+    def __init__(
+        self,
+        database: Database,
+        signer: Signer,
+        *,
+        now: Callable[[], datetime],
+        policy_check: PolicyCheck,
+    ) -> None:
+        self._database = database
+        self._signer = signer
+        self._now = now
+        self._policy_check = policy_check
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
+        self._edge = RightEdge()
+        self._last_logged_at: datetime | None = None
+        self._authorities = Authorities()
+        self._task: asyncio.Task[None] | None = None
+        self._grown = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls,
+        database: Database,
+        signer: Signer,
+        *,
+        now: Callable[[], datetime],
+        policy_check: PolicyCheck,
+    ) -> Self:
+        """Read the log's head back, check it, and begin to take submissions.
+
+        Raises `LogKeyMismatch`, `ProofInvalid`, `NoteUnverified`.
+        """
+        sequencer = cls(database, signer, now=now, policy_check=policy_check)
+        await sequencer._read_head()
+        sequencer._task = asyncio.create_task(sequencer._run(), name="sequencer")
+        return sequencer
+
+    async def close(self) -> None:
+        """Stop taking submissions; what still waits is answered as cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def tree_size(self) -> int:
+        """Entries that are durable."""
+        return self._edge.tree_size
+
+    @property
+    def authorities(self) -> Authorities:
+        """Keys and mandates at the present size."""
+        return self._authorities
+
+    async def grown_beyond(self, tree_size: int) -> int:
+        """Wait until the log is larger than `tree_size`; says its size."""
+        while self.tree_size <= tree_size:
+            self._grown.clear()
+            await self._grown.wait()
+        return self.tree_size
+
+    async def submit(self, submission: Submission) -> tuple[Acknowledgement, ...]:
+        """Admit all bodies or none; durable when it returns.
+
+        Raises `LedgerError`, or what the policy check raises for a policy it refuses.
+        """
+        prepared = await asyncio.to_thread(self._prepare, submission)
+        return await self._enqueue(prepared)
+
+    async def submit_each(
+        self, submissions: Iterable[Submission]
+    ) -> list[tuple[Acknowledgement, ...] | Exception]:
+        """Each on its own, answers in order: acknowledgements, or the refusal."""
+        outcomes = await asyncio.to_thread(self._prepare_each, list(submissions))
+        waiting = [
+            outcome if isinstance(outcome, Exception) else self._enqueue_soon(outcome)
+            for outcome in outcomes
+        ]
+        futures = [item for item in waiting if isinstance(item, asyncio.Future)]
+        await asyncio.gather(*futures, return_exceptions=True)
+        return [
+            item if isinstance(item, Exception) else (item.exception() or item.result())  # type: ignore[misc]
+            for item in waiting
+        ]
+
+    def _prepare(self, submission: Submission) -> _Prepared:
+        bodies = submission.bodies
+        checked = []
+        for position, body in enumerate(bodies):
+            try:
+                check_form(body)
+                if isinstance(body, Control):
+                    self._check_content(body.content)
+                    checked.append(False)
+                else:
+                    checked.append(check_signature(body.token, self._authorities, body.issuer))
+            except LedgerError as error:
+                raise (error if len(bodies) == 1 else error.within(position)) from None
+        return _Prepared(submission, tuple(checked))
+
+    def _check_content(self, content: ControlContent) -> None:
+        match content:
+            case PolicyAdoption():
+                self._policy_check(content)
+            case Genesis():
+                _check_log_key(content.log_key, self._signer)
+            case _:
+                pass
+
+    def _prepare_each(self, submissions: Sequence[Submission]) -> list[_Prepared | Exception]:
+        outcomes: list[_Prepared | Exception] = []
+        for submission in submissions:
+            try:
+                outcomes.append(self._prepare(submission))
+            except Exception as error:  # a refusal of this one alone; the door sorts bugs out
+                outcomes.append(error)
+        return outcomes
+
+    async def _enqueue(self, prepared: _Prepared) -> tuple[Acknowledgement, ...]:
+        outcome = self._enqueue_soon(prepared)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return await outcome
+
+    def _enqueue_soon(
+        self, prepared: _Prepared
+    ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
+        if self._task is None or self._task.done():
+            return WriterFenced("this writer has stopped; another one may have taken over")
+        answer: asyncio.Future[tuple[Acknowledgement, ...]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        try:
+            self._queue.put_nowait(_Waiting(prepared, answer))
+        except asyncio.QueueFull:
+            return WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again")
+        return answer
+
+    async def _run(self) -> None:
+        waiting: list[_Waiting] = []
+        try:
+            while True:
+                waiting = [await self._queue.get()]
+                bodies = len(waiting[0].prepared.submission.bodies)
+                while not self._queue.empty() and bodies < BATCH_BODIES_MAX:
+                    waiting.append(self._queue.get_nowait())
+                    bodies += len(waiting[-1].prepared.submission.bodies)
+                try:
+                    await self._write(waiting)
+                except IntegrityError as error:
+                    raise WriterFenced(
+                        f"another writer extended the log beyond {self.tree_size}"
+                    ) from error
+                except SQLAlchemyError as error:
+                    # Kept or lost? The head says; a client that tries again is told by step 1.
+                    _fail(waiting, error)
+                    await self._read_head()
+        except BaseException as error:
+            while not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
+            _fail(waiting, error)
+            raise
+
+    async def _write(self, waiting: Sequence[_Waiting]) -> None:
+        answers: list[tuple[Acknowledgement, ...] | LedgerError] = []
+        async with self._database.writing() as session:
+            bodies = [body for item in waiting for body in item.prepared.submission.bodies]
+            batch = _Batch(
+                self._edge.tree_size,
+                self._authorities,
+                await _bindings(session, bodies),
+                await _known(session, bodies),
+            )
+            for item in waiting:
+                try:
+                    answers.append(batch.decide(item.prepared))
+                except LedgerError as error:
+                    answers.append(error)
+            edge = self._edge
+            logged_at = self._last_logged_at
+            if batch.bodies:
+                logged_at = self._now()
+                if self._last_logged_at is not None:
+                    logged_at = max(logged_at, self._last_logged_at)
+                edge, tiles = self._edge.extended(batch.hashes)
+                await _insert(session, batch, logged_at)
+                await _replace_tiles(session, tiles)
+                await self._insert_checkpoint(session, batch, edge, logged_at)
+        self._edge = edge
+        self._last_logged_at = logged_at
+        self._authorities = batch.authorities
+        for item, answer in zip(waiting, answers, strict=True):
+            if item.answer.done():
+                continue
+            if isinstance(answer, LedgerError):
+                item.answer.set_exception(answer)
+            else:
+                item.answer.set_result(answer)
+        if batch.bodies:
+            self._grown.set()
+
+    async def _insert_checkpoint(
+        self, session: AsyncSession, batch: _Batch, edge: RightEdge, logged_at: datetime
+    ) -> None:
+        genesis = batch.authorities.genesis
+        assert genesis is not None
+        assert genesis.log_key == self._signer.verifier
+        checkpoint = Checkpoint(genesis.origin, edge.tree_size, edge.root)
+        row = {
+            "tree_size": edge.tree_size,
+            "previous_size": batch.first_index,
+            "root_hash": checkpoint.root_hash,
+            "note": str(checkpoint.signed(self._signer)),
+            "logged_at": logged_at,
+        }
+        await session.execute(insert(CheckpointRow), [row])
+
+    async def _read_head(self) -> None:
+        """Load the right edge and the authorities, and check them against the signed head."""
+        async with self._database.reading() as session:
+            row = await session.scalar(
+                select(CheckpointRow).order_by(CheckpointRow.tree_size.desc()).limit(1)
+            )
+            if row is None:
+                return
+            authorities = Authorities()
+            for entry in await Entries(session).controls(row.tree_size):
+                assert isinstance(entry.body, Control)
+                authorities.check(entry.body)
+                authorities = authorities.after(entry.body, entry.leaf_index)
+            edge = await _read_edge(session, row.tree_size)
+        genesis = authorities.genesis
+        if genesis is None:
+            raise ProofInvalid("the log has a head but no genesis")
+        _check_log_key(genesis.log_key, self._signer)
+        checkpoint = open_checkpoint(row.note.encode(), genesis.log_key)
+        signed = (checkpoint.tree_size, checkpoint.root_hash)
+        if signed != (row.tree_size, row.root_hash) or signed != (edge.tree_size, edge.root):
+            raise ProofInvalid(f"the tiles do not hash to the signed root at {row.tree_size}")
+        self._edge = edge
+        self._last_logged_at = row.logged_at
+        self._authorities = authorities
+        self._grown.set()
+
+
+def _check_log_key(log_key: Verifier, signer: Signer) -> None:
+    if signer.verifier != log_key:
+        raise LogKeyMismatch("the signing key is not the one this log was founded with")
+
+
+def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
+    for item in waiting:
+        if not item.answer.done():
+            item.answer.set_exception(error)
+
+
+async def _read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
+    partials = []
+    for tile in edge_tiles(tree_size):
+        hashes = b""
+        if tile.width:
+            row = await session.get(TileRow, (tile.level, tile.index))
+            hashes = b"" if row is None else row.hashes
+            if len(hashes) != tile.width * HASH_BYTES:
+                raise ProofInvalid(f"the tile at level {tile.level}, {tile.index} is cut short")
+        partials.append(hashes)
+    return RightEdge(tree_size, tuple(partials))
+
+
+async def _known(session: AsyncSession, bodies: Sequence[Body]) -> _Known:
+    """Which of these references the log has: index, content hash, leaf hash."""
+    by_issuer: dict[SubjectLabel, list[str]] = defaultdict(list)
+    for body in bodies:
+        by_issuer[body.issuer].append(body.jti)
+    known: _Known = {}
+    for issuer, references in by_issuer.items():
+        for at in range(0, len(references), LOOKUP_KEYS_MAX):
+            query = (
+                select(
+                    OpeningRow.jti, OpeningRow.leaf_index, OpeningRow.content_hash, EntryRow.leaf
+                )
+                .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
+                .where(
+                    OpeningRow.issuer == issuer,
+                    OpeningRow.jti.in_(references[at : at + LOOKUP_KEYS_MAX]),
+                )
+            )
+            for jti, leaf_index, content_hash, leaf in await session.execute(query):
+                known[issuer, jti] = (leaf_index, content_hash, leaf_hash(leaf))
+    return known
+
+
+async def _bindings(session: AsyncSession, bodies: Sequence[Body]) -> Bindings:
+    """The one-person businesses these bodies touch, as far as they are bound."""
+    subjects: set[SubjectLabel] = set()
+    persons: set[Identity] = set()
+    for body in bodies:
+        if isinstance(body, Statement):
+            if body.weighing.kind == "binding":
+                persons.add(bound_identity(body))
+                subjects.add(body.subject)
+            elif "subject" not in body.particulars:
+                subjects.add(body.subject)
+        elif isinstance(body, Capture) and body.party.scheme == "label":
+            subjects.add(body.party.subject)
+    found: dict[SubjectLabel, Identity] = {}
+    if not subjects:
+        return Bindings(found)
+    person_keys = sorted((person.scheme.value, person.identifier) for person in persons)
+    query = select(BindingRow).where(
+        or_(
+            BindingRow.subject.in_(subjects),
+            tuple_(BindingRow.scheme, BindingRow.identifier).in_(person_keys),
+        )
+    )
+    for row in await session.scalars(query):
+        found[row.subject] = Identity(Scheme(row.scheme), row.identifier)
+    return Bindings(found)
+
+
+async def _insert(session: AsyncSession, batch: _Batch, logged_at: datetime) -> None:
+    rows: dict[type[Any], list[dict[str, object]]] = defaultdict(list)
+    for offset, body in enumerate(batch.bodies):
+        leaf_index = batch.first_index + offset
+        rows[EntryRow].append({"leaf_index": leaf_index, "leaf": batch.leaves[offset]})
+        rows[OpeningRow].append(
+            {
+                "leaf_index": leaf_index,
+                "form": form_of(body),
+                "issuer": body.issuer,
+                "jti": body.jti,
+                "subject": body.subject,
+                "content_hash": body.content_hash,
+                "token": body.token.text,
+                "logged_at": logged_at,
+            }
+        )
+        if isinstance(body, Statement):
+            rows[DisclosureRow].append(_disclosure_row(body, leaf_index))
+            if body.weighing.kind == "binding":
+                rows[BindingRow].append(binding_row(body, leaf_index))
+        elif isinstance(body, Capture):
+            rows[CaptureRow].append(
+                {
+                    "leaf_index": leaf_index,
+                    "context": body.context,
+                    "party_scheme": body.party.scheme,
+                    "party_identifier": body.party.identifier,
+                }
+            )
+            rows[EventRow] += [
+                {
+                    "leaf_index": leaf_index,
+                    "position": position,
+                    "secret": event.secret,
+                    "raw": event.raw,
+                }
+                for position, event in enumerate(body.events)
+            ]
+    for table, values in rows.items():
+        await session.execute(insert(table), values)
+
+
+def _disclosure_row(statement: Statement, leaf_index: int) -> dict[str, object]:
+    texts = [f"~{item.text}" for item in statement.disclosures]
+    weighing = "".join(texts[: len(WEIGHING)])
+    particulars = "".join(texts[len(WEIGHING) :])
+    # Token, both of these, and a tilde are the presentation again; see `ledger.entries`.
+    return {"leaf_index": leaf_index, "weighing": weighing, "particulars": particulars}
+
+
+def binding_row(statement: Statement, leaf_index: int) -> dict[str, object]:
+    """The row by which a one-person business is found."""
+    identity = bound_identity(statement)
+    return {
+        "subject": statement.subject,
+        "scheme": identity.scheme.value,
+        "identifier": identity.identifier,
+        "leaf_index": leaf_index,
+    }
+
+
+async def _replace_tiles(session: AsyncSession, tiles: Sequence[tuple[Tile, bytes]]) -> None:
+    first: dict[int, int] = {}
+    for tile, _ in tiles:
+        first.setdefault(tile.level, tile.index)
+    for level, index in first.items():
+        await session.execute(
+            delete(TileRow).where(TileRow.level == level, TileRow.tile_index == index)
+        )
+    await session.execute(
+        insert(TileRow),
+        [
+            {"level": tile.level, "tile_index": tile.index, "hashes": hashes}
+            for tile, hashes in tiles
+        ],
+    )
