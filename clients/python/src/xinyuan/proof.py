@@ -110,7 +110,7 @@ class Verified:
         """What the reader might take for proven and is not."""
         sentences = [
             "Completeness rests on the operator: that these are all entries about the subject, "
-            "and that no later key end or mandate is left out.",
+            "and that no key end or mandate is left out.",
             "One view for all: no witness has cosigned this checkpoint.",
             "Truth: a signature shows who stated something, not that it is so.",
         ]
