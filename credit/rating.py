@@ -20,10 +20,11 @@ fall to the later end, then to the lower leaf index. Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Self
 
 from credit.calendar import add_months, day_after
@@ -141,7 +142,7 @@ class _Weight:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The days on which one fact bears on a red line or on evidence, both ends inside."""
+    """The days on which one fact bears on a rule, both ends inside."""
 
     fact: Fact
     begins_on: date
@@ -149,6 +150,38 @@ class _Span:
 
     def holds(self, day: date) -> bool:
         return self.begins_on <= day <= self.ends_on
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidenced:
+    """When the acts asked for by a rule were enough: false at first, and changing on each turn."""
+
+    rule: Evidence
+    turns: tuple[date, ...]
+
+    @classmethod
+    def of(cls, rule: Evidence, facts: Iterable[Fact]) -> Self:
+        steps: list[tuple[date, int, str | int]] = []
+        for fact in facts:
+            if rule.when.matches(fact):
+                span = _span(fact, rule.months)
+                if span.begins_on <= span.ends_on:
+                    steps.append((span.begins_on, 1, fact.act))
+                    steps.extend((turn, -1, fact.act) for turn in _after([span.ends_on]))
+        held: Counter[str | int] = Counter()
+        acts = 0
+        turns: list[date] = []
+        for turn, of_the_day in groupby(sorted(steps, key=_day_of_step), key=_day_of_step):
+            for _, step, act in of_the_day:
+                acts -= held[act] > 0
+                held[act] += step
+                acts += held[act] > 0
+            if (acts >= rule.at_least) != (len(turns) % 2 == 1):
+                turns.append(turn)
+        return cls(rule, tuple(turns))
+
+    def enough(self, day: date) -> bool:
+        return bisect_right(self.turns, day) % 2 == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +213,7 @@ class History:
     """The first day on which anything that counts is known; None if nothing is."""
     weights: tuple[_Weight, ...]
     red_lines: tuple[tuple[RedLine, _Span], ...]
-    evidence: tuple[tuple[Evidence, tuple[_Span, ...]], ...]
+    evidence: tuple[_Evidenced, ...]
     turns: tuple[date, ...]
 
     @classmethod
@@ -206,22 +239,19 @@ class History:
                 for line in policy.red_lines
                 if line.when.matches(fact)
             )
-        evidence = tuple(
-            (
-                rule,
-                tuple(_span(fact, rule.months) for fact in favourable if rule.when.matches(fact)),
-            )
-            for rule in policy.evidence
-        )
+        evidence = tuple(_Evidenced.of(rule, favourable) for rule in policy.evidence)
+        begins_on = min(begins, default=None)
         turns = {
-            *begins,
+            *([] if begins_on is None else [begins_on]),
+            *(weight.begins_on for weight in weights),
             *_after(until for weight in weights for until, _ in weight.steps),
+            *(span.begins_on for _, span in red_lines),
             *_after(span.ends_on for _, span in red_lines),
-            *_after(span.ends_on for _, spans in evidence for span in spans),
+            *(turn for evidenced in evidence for turn in evidenced.turns),
         }
         return cls(
             policy=policy,
-            begins_on=min(begins, default=None),
+            begins_on=begins_on,
             weights=tuple(weights),
             red_lines=tuple(red_lines),
             evidence=evidence,
@@ -267,12 +297,10 @@ class History:
             if span.holds(day) and policy.rank(line.grade) > policy.rank(grade):
                 grade = line.grade
         flags: set[str] = set()
-        for rule, spans in self.evidence:
-            if grade == rule.grade:
-                acts = {span.fact.act for span in spans if span.holds(day)}
-                if len(acts) < rule.at_least:
-                    grade = rule.otherwise
-                    flags.add(rule.flag)
+        for evidenced in self.evidence:
+            if grade == evidenced.rule.grade and not evidenced.enough(day):
+                grade = evidenced.rule.otherwise
+                flags.add(evidenced.rule.flag)
         return _Standing(grade, points, tuple(sorted(flags)))
 
     def _lines_crossed(self, day: date) -> Iterator[Reason]:
@@ -392,6 +420,10 @@ def _after(last_days: Iterable[date]) -> Iterator[date]:
         turn = day_after(last_day)
         if turn is not None:
             yield turn
+
+
+def _day_of_step(step: tuple[date, int, str | int]) -> date:
+    return step[0]
 
 
 def _leaf_index(fact: Fact) -> int:

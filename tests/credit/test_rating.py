@@ -526,6 +526,38 @@ def test_the_fold_agrees_with_a_reading_by_the_book(
     assert {(r.leaf_index, r.points) for r in rating.reasons if r.points} == adds
 
 
+@given(
+    facts=st.lists(
+        st.tuples(DAYS, st.one_of(st.none(), DAYS), st.sampled_from([None, None, None, "k"])),
+        min_size=4,
+        max_size=14,
+    ).map(
+        lambda drawn: [
+            replace(
+                passes(position, 1, "2024-01-01")[0],
+                decided_on=decided_on,
+                effective_on=effective_on,
+                case=case,
+            )
+            for position, (decided_on, effective_on, case) in enumerate(drawn)
+        ]
+    ),
+    offset=st.integers(-10, 1200),
+)
+def test_evidence_is_counted_by_acts_as_by_the_book(
+    policy: Policy, facts: list[Fact], offset: int
+) -> None:
+    as_of = START + timedelta(days=offset)
+    rating = rate(policy, facts, as_of=as_of, tree_size=ALL)
+    grade, points, flags, _ = standing_by_the_book(policy, facts, as_of)
+    assert (rating.grade, rating.points, rating.flags) == (grade, points, flags)
+    if rating.next_change is not None:
+        eve = standing_by_the_book(policy, facts, rating.next_change.on - timedelta(days=1))
+        assert eve[:3] == (grade, points, flags)
+        then = standing_by_the_book(policy, facts, rating.next_change.on)
+        assert then[:3] != (grade, points, flags)
+
+
 @settings(max_examples=25)
 @given(facts=FACTS, offset=st.integers(0, 1500))
 def test_between_since_and_the_next_change_every_day_stands_alike(
