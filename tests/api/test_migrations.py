@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import credit.tables
 from api.migration import BASE, HEAD, SCRIPTS, DatabaseNotAtHead, migrate, require_head
@@ -30,6 +31,12 @@ async def connected(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
+def where(index: ReflectedIndex) -> str:
+    """The predicate of a partial index."""
+    options = index.get("dialect_options", {})
+    return " ".join(str(value) for name, value in options.items() if name.endswith("_where"))
+
+
 def shape(connection: Connection) -> dict[str, object]:
     """Tables, columns, keys and indexes as the database itself reports them."""
     inspector = inspect(connection)
@@ -45,7 +52,10 @@ def shape(connection: Connection) -> dict[str, object]:
             "primary key": inspector.get_pk_constraint(table),
             "foreign keys": sorted(map(str, inspector.get_foreign_keys(table))),
             "unique": sorted(map(str, inspector.get_unique_constraints(table))),
-            "indexes": sorted(map(str, inspector.get_indexes(table))),
+            "indexes": sorted(
+                (str(index["name"]), str(index["column_names"]), str(index["unique"]), where(index))
+                for index in inspector.get_indexes(table)
+            ),
         }
     return found
 
