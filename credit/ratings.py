@@ -6,6 +6,7 @@
       .policy_in_force    the policy of a day, as the log knew it at a size
       .of  .of_each       ratings by the two clocks, folded from the facts
       .facts_of           a page of a subject's facts, or of those that may be shown on a day
+      .with_grade         a page of the subjects whose stored rating has a grade
       .refresh            one bounded step that brings `credit_rating` up to a day
 
 The only reader and writer of the three credit tables. `of` folds and never reads a stored rating:
@@ -43,7 +44,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from credit.errors import CreditError, PolicyError, PolicyUnknown
 from credit.facts import Fact
-from credit.policy import Policy
+from credit.policy import Grade, Policy
 from credit.publicity import public_from, public_until
 from credit.rating import Rating, rate
 from credit.tables import FactRow, PolicyRow, RatingRow
@@ -58,6 +59,9 @@ KEYS_MAX = 500
 
 FACTS_PAGE_MAX = 1_000
 """Facts of one page of `facts_of`; the largest subject of the real refusals has 409."""
+
+SUBJECTS_PAGE_MAX = 1_000
+"""Subjects of one page of `with_grade`."""
 
 REFRESH_MAX = 5_000
 """Ratings of one step: less than a second of work, and of the writer's lock."""
@@ -227,6 +231,23 @@ class Ratings:
             StatedFact(_fact(row), row.issuer, row.public_until)
             for row in await self._session.execute(query)
         ]
+
+    async def with_grade(
+        self, grade: Grade, *, policy_hash: bytes, after: str = "", limit: int = SUBJECTS_PAGE_MAX
+    ) -> list[SubjectLabel]:
+        """Subjects of that grade by the stored ratings, beyond the label `after`, in its order."""
+        assert 0 < limit <= SUBJECTS_PAGE_MAX
+        query = (
+            select(RatingRow.subject)
+            .where(
+                RatingRow.policy_hash == policy_hash,
+                RatingRow.grade == grade,
+                RatingRow.subject > after,
+            )
+            .order_by(RatingRow.subject)
+            .limit(limit)
+        )
+        return list(await self._session.scalars(query))
 
     async def refresh(self, day: date, limit: int = REFRESH_MAX) -> int:
         """Rate at most `limit` subjects whose stored rating does not hold on `day`.

@@ -71,7 +71,6 @@ class RatingRow(Base):
     __table_args__ = (
         Index("ix_credit_rating_due", "due_on"),
         Index("ix_credit_rating_grade", "policy_hash", "grade", "subject"),
-        Index("ix_credit_rating_next_change", "policy_hash", "next_change_on", "subject"),
     )
 
     subject: Mapped[SubjectLabel] = mapped_column(Label, primary_key=True)

@@ -287,6 +287,30 @@ async def test_a_refresh_rates_only_what_does_not_hold_on_the_day(
     assert await refresh(database, date(2025, 1, 11)) == 1
 
 
+async def test_subjects_are_listed_by_grade_in_the_order_of_their_labels(
+    database: Database, policy: Policy, policy_value: dict[str, Json]
+) -> None:
+    criminal = replace(FINE, outcome="criminal")
+    await follow(
+        database,
+        [
+            adopted(0, policy_value),
+            stated(1, DAIRY, criminal),
+            stated(2, TIMBER, criminal),
+            stated(3, ISSUER, FINE),
+        ],
+    )
+    await refresh(database, date(2024, 6, 1))
+    first, second = sorted((DAIRY, TIMBER))
+    worst = policy.thresholds[-1].grade
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        assert await ratings.with_grade(worst, policy_hash=policy.hash) == [first, second]
+        assert await ratings.with_grade(worst, policy_hash=policy.hash, limit=1) == [first]
+        assert await ratings.with_grade(worst, policy_hash=policy.hash, after=first) == [second]
+        assert await ratings.with_grade(worst, policy_hash=bytes(32)) == []
+
+
 async def test_what_the_policy_cannot_read_is_refused_where_it_is_asked_and_kept_as_refused(
     database: Database, policy: Policy, policy_value: dict[str, Json]
 ) -> None:
