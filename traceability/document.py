@@ -106,11 +106,6 @@ class Quantity:
     uom: str | None
     """UN/ECE Recommendation 20, as KGM; None counts pieces."""
 
-    @property
-    def amount(self) -> Decimal | None:
-        """The amount, exactly."""
-        return None if self.quantity is None else Decimal(self.quantity)
-
 
 @dataclass(frozen=True, slots=True)
 class ErrorDeclaration:

@@ -87,8 +87,14 @@ class Mention:
     role: Role
     lot: str | None = None
     """The lot, where the name carried it beside the serial."""
-    amount: Decimal | None = None
+    quantity: str | None = None
+    """The decimal text exactly as sent."""
     uom: str | None = None
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The quantity, exactly."""
+        return None if self.quantity is None else Decimal(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def mentions_of(event: Event) -> tuple[Mention, ...]:
             identifier=name.finest.canonical,
             role=role,
             lot=_lot_beside(name),
-            amount=quantity.amount if quantity else None,
+            quantity=quantity.quantity if quantity else None,
             uom=quantity.uom if quantity else None,
         )
         for ordinal, (role, name, quantity) in enumerate(_names(event))
@@ -355,19 +361,21 @@ class _Balance:
 
     def put(self, mentions: Iterable[Mention]) -> None:
         for mention in mentions:
+            amount = mention.amount
             if self.left == 0:
                 self.uom = mention.uom
-            if self.left is None or mention.amount is None or mention.uom != self.uom:
+            if self.left is None or amount is None or mention.uom != self.uom:
                 self.left = None
             else:
-                self.left += mention.amount
+                self.left += amount
 
     def is_spent_by(self, mentions: Iterable[Mention]) -> bool:
         """Take out; an amount that cannot be told counts as everything."""
         for mention in mentions:
-            if self.left is None or mention.amount is None or mention.uom != self.uom:
+            amount = mention.amount
+            if self.left is None or amount is None or mention.uom != self.uom:
                 return True
-            self.left -= mention.amount
+            self.left -= amount
         return self.left is None or self.left <= 0
 
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ class Told:
                 name,
                 role,
                 lot=of_lot if "/21/" in name else None,
-                amount=Decimal(amount) if amount is not None and role is Role.CHILD else None,
+                quantity=str(amount) if amount is not None and role is Role.CHILD else None,
                 uom="KGM" if amount is not None and role is Role.CHILD else None,
             )
             for ordinal, (role, name) in enumerate(named)
