@@ -1,0 +1,172 @@
+"""Proof files in the format `xinyuan-proof/1`: one text that convinces a stranger offline.
+
+    Proofs              makes files from log and opening store, all under the newest checkpoint
+    Proofs.statement    one statement, opened
+    Proofs.capture      one capture with all of its events
+    Proofs.enterprise   every statement about one subject, and the adopted policies
+    NotExportable       an entry that is of another form, or nothing to prove
+
+The format is described in `clients/python/README.md`, where also its verifier lies; the two share
+no code. A file says nothing that is not checked, so two things are spelled anew: events carry no
+white space between their members, since no seal covers it, and a context that no event takes is
+replaced by the first event's own. Members named in `withheld` stay hidden, as RFC 9901 allows.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import ClassVar, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ledger.canonical import Json, encode
+from ledger.control import Control, KeyBegin, KeyEnd, Mandate, PolicyAdoption
+from ledger.disclosure import WEIGHING, Disclosure, join_presentation
+from ledger.entries import READ_MAX, Entries, Head, LoggedEntry
+from ledger.identity import SubjectLabel
+from ledger.seal import CONTEXT, Capture, SealedEvent, split_members
+from ledger.statement import Statement
+
+FORMAT = "xinyuan-proof/1"
+
+ENTRIES_MAX = 10_000
+"""Entries of one file: some 40 MB, below the 64 MiB that the verifier reads."""
+
+
+class NotExportable(Exception):
+    """There is nothing of that kind to prove there."""
+
+    code: ClassVar[str] = "EXPORT_NOT_EXPORTABLE"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+class Proofs:
+    """Proof files from what one session reads."""
+
+    def __init__(self, session: AsyncSession, *, withheld: Collection[str] = ()) -> None:
+        self._entries = Entries(session)
+        self._withheld = frozenset(withheld)
+
+    async def statement(self, leaf_index: int) -> bytes:
+        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`."""
+        return await self._single(leaf_index, Statement)
+
+    async def capture(self, leaf_index: int) -> bytes:
+        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`."""
+        return await self._single(leaf_index, Capture)
+
+    async def enterprise(self, subject: SubjectLabel) -> bytes:
+        """Every statement about a subject. Raises `NotExportable`, `LedgerEmpty`."""
+        head = await self._entries.head()
+        indexes = await self._entries.indexes_of(subject, head.tree_size)
+        if not indexes:
+            raise NotExportable(f"the log has no entry about {subject}", path=("enterprise",))
+        if len(indexes) > ENTRIES_MAX:
+            raise NotExportable(
+                f"{len(indexes)} entries; one file holds {ENTRIES_MAX} at most",
+                path=("enterprise",),
+            )
+        entries: list[LoggedEntry] = []
+        for first in range(0, len(indexes), READ_MAX):
+            entries += await self._entries.of_indexes(indexes[first : first + READ_MAX])
+        return await self._file("enterprise", entries, head)
+
+    async def _single(self, leaf_index: int, form: type[Statement | Capture]) -> bytes:
+        head = await self._entries.head()
+        entry = await self._entries.at(leaf_index)
+        if not isinstance(entry.body, form):
+            wanted = form.__name__.lower()
+            raise NotExportable(f"entry {leaf_index} is no {wanted}", path=("leafIndex",))
+        return await self._file(form.__name__.lower(), [entry], head)
+
+    async def _file(self, kind: str, entries: Sequence[LoggedEntry], head: Head) -> bytes:
+        issuers = {entry.body.issuer for entry in entries}
+        controls = await self._entries.controls(head.tree_size)
+        content: dict[str, Json] = {
+            "checkpoint": head.note,
+            "controls": await self._proven(
+                (entry for entry in controls if _governs(entry, issuers)), head
+            ),
+            "entries": await self._proven(entries, head),
+            "format": FORMAT,
+            "kind": kind,
+        }
+        if kind == "enterprise":
+            content["policies"] = await self._proven(filter(_adopts_a_policy, controls), head)
+        return encode(content) + b"\n"
+
+    async def _proven(self, entries: Iterable[LoggedEntry], head: Head) -> list[Json]:
+        return [await self._entry(entry, head) for entry in entries]
+
+    async def _entry(self, entry: LoggedEntry, head: Head) -> dict[str, Json]:
+        path = await self._entries.inclusion_path(entry.leaf_index, head.tree_size)
+        shown: dict[str, Json] = {
+            "index": entry.leaf_index,
+            "path": [base64.b64encode(hash_).decode("ascii") for hash_ in path],
+        }
+        body = entry.body
+        match body:
+            case Control():
+                shown["control"] = body.token.text
+            case Statement():
+                opened = [item.text for item in self._opened(body)]
+                shown["statement"] = join_presentation(body.token.text, opened)
+            case Capture():
+                events = [_split(event) for event in body.events]
+                shown["capture"] = body.token.text
+                shown["context"] = _context(body, events).decode()
+                shown["events"] = [
+                    {"raw": _spelled(members), "secret": event.secret.hex()}
+                    for members, event in zip(events, body.events, strict=True)
+                ]
+                shown["party"] = {"id": body.party.identifier, "scheme": body.party.scheme}
+        return shown
+
+    def _opened(self, statement: Statement) -> list[Disclosure]:
+        weighing = len(WEIGHING)
+        names = (*WEIGHING, *(item.name for item in statement.disclosures[weighing:]))
+        return [
+            disclosure
+            for name, disclosure in zip(names, statement.disclosures, strict=True)
+            if name not in self._withheld
+        ]
+
+
+def _governs(entry: LoggedEntry, issuers: Collection[SubjectLabel]) -> bool:
+    """Whether a verifier needs this control entry: genesis, or keys and mandates of an issuer."""
+    match cast("Control", entry.body).content:
+        case KeyBegin() | KeyEnd() | Mandate() as content:
+            return content.issuer in issuers
+        case PolicyAdoption():
+            return False
+        case _:
+            return True
+
+
+def _adopts_a_policy(entry: LoggedEntry) -> bool:
+    return isinstance(cast("Control", entry.body).content, PolicyAdoption)
+
+
+def _split(event: SealedEvent) -> dict[str, bytes]:
+    return split_members(event.raw)
+
+
+def _spelled(members: dict[str, bytes]) -> str:
+    """The event with its values as received, and no white space between members."""
+    pairs = (
+        f"{json.dumps(name, ensure_ascii=False)}:{value.decode()}"
+        for name, value in members.items()
+    )
+    return f"{{{','.join(pairs)}}}"
+
+
+def _context(capture: Capture, events: Sequence[dict[str, bytes]]) -> bytes:
+    own = [members.get(CONTEXT) for members in events]
+    first = own[0]
+    return capture.context if first is None or None in own else first
