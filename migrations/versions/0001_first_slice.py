@@ -26,6 +26,8 @@ _TABLES = (
     "credit_fact",
     "credit_policy",
     "credit_rating",
+    "trace_event",
+    "trace_item",
 )
 
 
@@ -222,13 +224,62 @@ def _create_credit() -> None:
     op.create_index(
         "ix_credit_rating_grade", "credit_rating", ["policy_hash", "grade", "subject"], unique=False
     )
-    op.create_index(
-        "ix_credit_rating_next_change",
-        "credit_rating",
-        ["policy_hash", "next_change_on", "subject"],
-        unique=False,
-    )
 
 
 def _create_traceability() -> None:
-    pass
+    op.create_table(
+        "trace_event",
+        sa.Column("subject", sa.String(length=43), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("party", sa.String(length=43), nullable=False),
+        sa.Column("type", sa.String(length=19), nullable=False),
+        sa.Column("event_id", sa.String(length=512), nullable=True),
+        sa.Column("event_time", sa.BigInteger(), nullable=False),
+        sa.Column("offset_minutes", sa.SmallInteger(), nullable=False),
+        sa.Column("happened_on", sa.Date(), nullable=False),
+        sa.Column("action", sa.String(length=7), nullable=True),
+        sa.Column("biz_step", sa.String(length=512), nullable=True),
+        sa.Column("disposition", sa.String(length=512), nullable=True),
+        sa.Column("read_point", sa.String(length=512), nullable=True),
+        sa.Column("biz_location", sa.String(length=512), nullable=True),
+        sa.Column("transformation_id", sa.String(length=512), nullable=True),
+        sa.Column("declares_error", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "leaf_index", "position", name=op.f("pk_trace_event")),
+    )
+    op.create_index("ix_trace_event_event_id", "trace_event", ["subject", "event_id"], unique=False)
+    op.create_index("ix_trace_event_ref", "trace_event", ["leaf_index", "position"], unique=False)
+    op.create_index(
+        "ix_trace_event_transformation",
+        "trace_event",
+        ["transformation_id"],
+        unique=False,
+        sqlite_where=sa.text("transformation_id IS NOT NULL"),
+        postgresql_where=sa.text("transformation_id IS NOT NULL"),
+    )
+    op.create_table(
+        "trace_item",
+        sa.Column("identifier", sa.String(length=512), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("ordinal", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.String(length=43), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("lot", sa.String(length=512), nullable=True),
+        sa.Column("quantity", sa.String(length=40), nullable=True),
+        sa.Column("uom", sa.String(length=3), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "identifier", "leaf_index", "position", "ordinal", name=op.f("pk_trace_item")
+        ),
+    )
+    op.create_index(
+        "ix_trace_item_lot",
+        "trace_item",
+        ["lot"],
+        unique=False,
+        sqlite_where=sa.text("lot IS NOT NULL"),
+        postgresql_where=sa.text("lot IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_trace_item_ref", "trace_item", ["leaf_index", "position", "role"], unique=False
+    )
