@@ -25,15 +25,18 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     CompoundSelect,
     Select,
+    SmallInteger,
     and_,
     bindparam,
     delete,
     exists,
     insert,
+    literal,
     or_,
     select,
     tuple_,
@@ -45,6 +48,7 @@ from sqlalchemy.orm import aliased
 from ledger.entries import LoggedEntry
 from ledger.identity import SubjectLabel
 from ledger.seal import Capture
+from ledger.tables import Instant
 from traceability.document import Action, Event, EventType
 from traceability.errors import EventUnknown, TraceabilityError
 from traceability.identifiers import Identifier
@@ -236,7 +240,12 @@ class Events:
         )
         query = select(EventRow).where(names_it, *_known(as_of, tree_size)).order_by(*order)
         if after is not None:
-            query = query.where(tuple_(*order) > tuple_(after.event_time, *after.ref))
+            last = (
+                literal(after.event_time, Instant),
+                literal(after.ref.leaf_index, BigInteger),
+                literal(after.ref.position, SmallInteger),
+            )
+            query = query.where(tuple_(*order) > tuple_(*last))
         rows = await self._session.scalars(query.limit(limit))
         return [CapturedEvent.of_row(row) for row in rows]
 
