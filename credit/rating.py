@@ -70,11 +70,16 @@ class Rating:
     points: int
     """Demerit in centipoints: the sum of the points of the reasons."""
     reasons: tuple[Reason, ...]
-    """Red lines first, then acts, heaviest first. Answers show `REASONS_MAX` of them."""
+    """Red lines first, then acts, heaviest first. Answers show the `principal_reasons`."""
     flags: tuple[str, ...]
     since: date | None
     """First day since which grade, points and flags are these; None if they always were."""
     next_change: Change | None
+
+    @property
+    def principal_reasons(self) -> tuple[Reason, ...]:
+        """What an answer shows."""
+        return self.reasons[:REASONS_MAX]
 
     def canonical(self) -> bytes:
         """The bytes that every implementation must arrive at."""

@@ -69,6 +69,7 @@ def points_policy(policy_value: dict[str, Json], points: int) -> Policy:
     ("points", "grade"),
     [
         (0, "A"),
+        (1, "A"),
         (300, "A"),
         (301, "B"),
         (1199, "B"),
@@ -86,6 +87,7 @@ def test_a_grade_holds_from_its_threshold_on(
     policy = points_policy(policy_value, points)
     rating = rate(policy, [fine(0, "2024-03-01")], as_of=day("2024-03-01"), tree_size=1)
     assert (rating.points, rating.grade) == (points, grade)
+    assert [reason.points for reason in rating.reasons] == [points] * (points > 0)
 
 
 def test_of_whom_nothing_is_known_starts_and_says_so(policy: Policy) -> None:
@@ -249,6 +251,7 @@ def test_a_criminal_outcome_is_grade_d_whatever_the_sum(policy: Policy) -> None:
     assert (in_force.grade, in_force.points) == ("D", 0)
     assert in_force.reasons == (Reason(9, "R01", 0, 0, day("2027-01-10"), None),)
     assert in_force.next_change == Change(day("2027-01-11"), policy.evidence[0].otherwise, 0)
+    assert history.rating(day("2027-01-10")).grade == "D"
     both = history.rating(day("2024-04-10"))
     assert [reason.rule for reason in both.reasons] == ["R01", "P15"]
     assert history.rating(day("2027-01-11")).reasons == ()
@@ -308,6 +311,42 @@ def test_the_best_grade_needs_five_passed_inspections_in_24_months(
     assert (rating.grade, rating.flags) == (grade, flags)
 
 
+def test_evidence_comes_and_goes_and_comes_again(policy: Policy) -> None:
+    # The last five take effect on the last of the 24 months' days, and count for that day alone.
+    facts = [
+        *passes(0, 5, "2018-01-10"),
+        *passes(5, 5, "2021-01-10"),
+        *[replace(fact, effective_on=day("2026-01-10")) for fact in passes(10, 5, "2024-01-10")],
+    ]
+    history = History.of(policy, facts, tree_size=ALL)
+    assert [
+        (text, history.rating(day(text)).grade)
+        for text in (
+            "2018-01-10",
+            "2020-01-10",
+            "2020-01-11",
+            "2021-01-09",
+            "2021-01-10",
+            "2023-01-10",
+            "2023-01-11",
+            "2026-01-09",
+            "2026-01-10",
+            "2026-01-11",
+        )
+    ] == [
+        ("2018-01-10", "A"),
+        ("2020-01-10", "A"),
+        ("2020-01-11", "B"),
+        ("2021-01-09", "B"),
+        ("2021-01-10", "A"),
+        ("2023-01-10", "A"),
+        ("2023-01-11", "B"),
+        ("2026-01-09", "B"),
+        ("2026-01-10", "A"),
+        ("2026-01-11", "B"),
+    ]
+
+
 def test_reasons_are_heaviest_first_then_latest_then_by_index(policy: Policy) -> None:
     facts = [
         fine(5, "2024-02-01"),
@@ -318,6 +357,28 @@ def test_reasons_are_heaviest_first_then_latest_then_by_index(policy: Policy) ->
     rating = rate(policy, facts, as_of=day("2024-03-01"), tree_size=ALL)
     assert [reason.leaf_index for reason in rating.reasons] == [2, 3, 4, 5]
     assert sum(reason.points for reason in rating.reasons) == rating.points
+
+
+def test_an_answer_shows_four_reasons_at_most(policy: Policy) -> None:
+    facts = [fine(leaf_index, "2024-02-01") for leaf_index in range(6)]
+    rating = rate(policy, facts, as_of=day("2024-02-01"), tree_size=ALL)
+    assert len(rating.reasons) == 6
+    assert rating.principal_reasons == rating.reasons[:4]
+
+
+def test_a_stretch_may_last_one_day(policy: Policy) -> None:
+    facts = [
+        replace(fine(0, "2024-01-10"), effective_on=day("2025-01-10")),
+        replace(fine(1, "2024-01-11"), effective_on=day("2025-01-09")),
+    ]
+    history = History.of(policy, facts, tree_size=ALL)
+    found = [history.rating(day(f"2025-01-{number:02}")) for number in range(9, 13)]
+    assert [(rating.points, rating.since) for rating in found] == [
+        (300, day("2025-01-09")),
+        (600, day("2025-01-10")),
+        (300, day("2025-01-11")),
+        (0, day("2025-01-12")),
+    ]
 
 
 def test_a_fact_counts_from_the_day_it_takes_effect(policy: Policy) -> None:
