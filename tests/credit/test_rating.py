@@ -273,6 +273,37 @@ def test_a_confirmed_forged_certificate_is_grade_d_and_a_suspected_one_is_not(
     assert rate(policy, [suspected], as_of=day("2024-01-10"), tree_size=1).grade == "B"
 
 
+def test_a_red_line_is_one_reason_an_act_and_the_gravest_comes_first(
+    policy_value: dict[str, Json],
+) -> None:
+    lines = policy_value["red_lines"]
+    assert isinstance(lines, list)
+    lines[1] = {
+        "grade": "C",
+        "id": "R02",
+        "months": 60,
+        "when": {"kind": "enforcement", "outcome": ["licence-revoked"]},
+    }
+    policy = Policy.parse(encode(policy_value))
+    facts = [
+        fine(1, "2024-01-10", "minor", outcome="licence-revoked"),
+        fine(2, "2024-01-10", "minor", outcome="criminal", case="k"),
+        fine(3, "2024-01-10", "minor", outcome="criminal", case="k"),
+        fine(4, "2024-01-09", "minor", outcome="criminal"),
+        fine(5, "2024-01-10", "minor", outcome="criminal", case="l"),
+        fine(6, "2024-01-11", "minor", outcome="criminal", case="l"),
+    ]
+    rating = rate(policy, facts, as_of=day("2024-12-01"), tree_size=ALL)
+    assert [(r.leaf_index, r.rule, r.ends_on) for r in rating.reasons] == [
+        (6, "R01", day("2027-01-11")),
+        (2, "R01", day("2027-01-10")),
+        (4, "R01", day("2027-01-09")),
+        (1, "R02", day("2029-01-10")),
+    ]
+    assert rating.grade == "D"
+    assert rate(policy, facts, as_of=day("2027-01-12"), tree_size=ALL).grade == "C"
+
+
 @pytest.mark.parametrize(
     ("facts", "as_of", "grade", "flags"),
     [
