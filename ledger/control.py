@@ -66,6 +66,8 @@ class Genesis:
         log_key, map_key = _vkey(content, "log_key"), _vkey(content, "map_key")
         if (log_key.name, map_key.name) != (origin, map_origin):
             raise ControlInvalid("a log signs under its origin", path=("content", "log_key"))
+        if map_origin != f"{origin}/map":
+            raise ControlInvalid("the map log is <origin>/map", path=("content", "map_origin"))
         if content["map_version"] != MAP_VERSION or type(content["map_version"]) is not int:
             raise ControlInvalid(
                 f"the map version is not {MAP_VERSION}", path=("content", "map_version")

@@ -292,4 +292,4 @@ def fixed_salts(number: int) -> Iterator[bytes]:
     return (sha256(f"{number} {place}".encode()).digest()[:16] for place in count())
 
 
-ROOT_OF_EIGHT = "?"
+ROOT_OF_EIGHT = "7eb2b9d1d7a8fefe166485b93cfb68ab0fda0e1b0f26a3a1e2d1ed1e31507bb8"

@@ -1,0 +1,393 @@
+"""RFC 9901 and ARCHITECTURE §3: statements, their disclosures, and the rules of each kind."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.admission import check_form
+from ledger.canonical import Json, b64url, encode
+from ledger.disclosure import DISCLOSURES_MAX, WEIGHING, Disclosure, split_presentation
+from ledger.errors import (
+    CodeUnknown,
+    DisclosureInvalid,
+    IdentifierInvalid,
+    KindUnknown,
+    LabelInvalid,
+    LedgerError,
+    OutcomeUnknown,
+    StatementInvalid,
+    SubjectMismatch,
+    SubmissionTooLarge,
+)
+from ledger.identity import SubjectLabel
+from ledger.kinds import KINDS
+from ledger.statement import Draft, Severity, Statement, Weighing, issue
+from ledger.token import Token, TokenType, sign
+from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, random_salts, seed_of
+
+SUBJECT: dict[str, Json] = {"id": DAIRY.identifier, "scheme": "uscc"}
+LABEL = SubjectLabel("A" * 42 + "E")
+
+
+def stated(
+    weighing: Weighing | None = None,
+    particulars: Mapping[str, Json] | None = None,
+    *,
+    subject: SubjectLabel | None = None,
+    jti: str = "S-1",
+) -> Statement:
+    """A statement about the dairy, signed."""
+    draft = Draft(
+        issuer=MARKET.label(),
+        subject=subject or DAIRY.label(),
+        jti=jti,
+        issued_at=1_764_000_000,
+        weighing=weighing or failed_inspection(),
+        particulars={"subject": SUBJECT} if particulars is None else particulars,
+    )
+    return issue(draft, seed_of("market"), random_salts())
+
+
+def parsed(statement: Statement) -> Statement:
+    """Out and in again."""
+    token, disclosures = split_presentation(statement.presentation)
+    return Statement.parse(Token.parse(token), disclosures)
+
+
+days = st.dates(date(1990, 1, 1), date(2100, 1, 1))
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20
+)
+
+
+@given(
+    st.builds(
+        Weighing,
+        kind=words,
+        code=st.none() | words,
+        outcome=st.none() | words,
+        severity=st.none() | st.sampled_from(Severity),
+        occurred_on=st.none() | days,
+        decided_on=st.none() | days,
+        effective_on=st.none() | days,
+        case=st.none() | words,
+        refers=st.none() | words,
+        measures=st.none()
+        | st.dictionaries(
+            st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True),
+            st.integers(0, 10**9),
+            min_size=1,
+            max_size=3,
+        ),
+        basis=st.none() | words,
+    ),
+    st.dictionaries(st.sampled_from(["text", "place", "number"]), words),
+)
+def test_parsing_and_issuing_are_inverse(weighing: Weighing, particulars: dict[str, Json]) -> None:
+    statement = stated(weighing, particulars)
+    assert parsed(statement) == statement
+    assert Weighing.parse(weighing.values()) == weighing
+
+
+def test_salts_do_not_change_what_a_statement_says() -> None:
+    assert stated().content_hash == stated().content_hash
+    assert stated().token != stated().token
+    assert stated(failed_inspection(case="c-1")).content_hash != stated().content_hash
+
+
+def rebuilt(
+    change: Callable[[dict[str, Any], list[str]], None],
+) -> tuple[Token, list[str]]:
+    """The statement's payload and disclosures after a change, signed again by the same key."""
+    statement = stated()
+    payload: dict[str, Any] = json.loads(encode(statement.token.payload))
+    disclosures = [item.text for item in statement.disclosures]
+    change(payload, disclosures)
+    return sign(seed_of("market"), TokenType.STATEMENT, payload), disclosures
+
+
+def without(name: str) -> Callable[[dict[str, Any], list[str]], None]:
+    return lambda payload, _: payload.pop(name)
+
+
+def with_(name: str, value: Json) -> Callable[[dict[str, Any], list[str]], None]:
+    return lambda payload, _: payload.update({name: value})
+
+
+def more(disclosure: str) -> Callable[[dict[str, Any], list[str]], None]:
+    return lambda _, disclosures: disclosures.append(disclosure)
+
+
+def again(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """A disclosure twice."""
+    disclosures.append(disclosures[0])
+
+
+def fewer(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """A particular without its disclosure."""
+    disclosures.pop()
+
+
+def particular_twice(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """One name with two values."""
+    second = Disclosure.of(bytes(16), "subject", {"id": "x", "scheme": "uscc"})
+    payload["_sd"] = sorted([*payload["_sd"], second.digest])
+    disclosures.append(second.text)
+
+
+def weighing_particular(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """A weighing name among the particulars."""
+    second = Disclosure.of(bytes(16), "severity", "minor")
+    payload["_sd"] = sorted([*payload["_sd"], second.digest])
+    disclosures.append(second.text)
+
+
+def swapped(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """A weighing member opened by the disclosure of a particular."""
+    payload["severity"] = [{"...": payload["_sd"][0]}]
+
+
+def unsorted(payload: dict[str, Any], disclosures: list[str]) -> None:
+    """Digests out of order."""
+    second = Disclosure.of(bytes(16), "text", "x")
+    payload["_sd"] = sorted([*payload["_sd"], second.digest], reverse=True)
+    disclosures.append(second.text)
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        pytest.param(without("severity"), StatementInvalid, id="a weighing member is missing"),
+        pytest.param(with_("exp", 1), StatementInvalid, id="a member nobody knows"),
+        pytest.param(with_("_sd_alg", "sha-512"), StatementInvalid, id="another hash"),
+        pytest.param(with_("kind", "inspection"), StatementInvalid, id="a member in the clear"),
+        pytest.param(with_("kind", []), StatementInvalid, id="a member without an element"),
+        pytest.param(with_("kind", [{"...": 1}]), StatementInvalid, id="a digest that is no text"),
+        pytest.param(with_("kind", [{"...": "x"}]), DisclosureInvalid, id="a digest of nothing"),
+        pytest.param(with_("_sd", "x"), StatementInvalid, id="digests that are no list"),
+        pytest.param(with_("iat", -1), StatementInvalid, id="an instant before 1970"),
+        pytest.param(with_("iat", True), StatementInvalid, id="an instant that is true"),
+        pytest.param(with_("jti", ""), StatementInvalid, id="an empty reference"),
+        pytest.param(with_("jti", "a b"), StatementInvalid, id="a reference with a space"),
+        pytest.param(with_("jti", "x" * 65), StatementInvalid, id="a reference of 65 characters"),
+        pytest.param(with_("sub", "91150121MA0XY0010Q"), LabelInvalid, id="a code for a label"),
+        pytest.param(with_("iss", None), LabelInvalid, id="no issuer"),
+        pytest.param(again, DisclosureInvalid, id="a disclosure twice"),
+        pytest.param(fewer, DisclosureInvalid, id="a particular that is not opened"),
+        pytest.param(
+            more(Disclosure.of(bytes(16), "text", "x").text),
+            DisclosureInvalid,
+            id="a disclosure of no digest",
+        ),
+        pytest.param(more("AAAA"), DisclosureInvalid, id="a disclosure that is no JSON"),
+        pytest.param(more(b64url(b"[1,2]")), DisclosureInvalid, id="a salt that is no text"),
+        pytest.param(more(b64url(b'["AA",2]')), DisclosureInvalid, id="a salt of one byte"),
+        pytest.param(more(b64url(b"{}")), DisclosureInvalid, id="a disclosure that is an object"),
+        pytest.param(
+            more(b64url(b'["' + b"A" * 22 + b'","_sd",1]')), DisclosureInvalid, id="a reserved name"
+        ),
+        pytest.param(more("A" * 20_000), DisclosureInvalid, id="a disclosure too long"),
+        pytest.param(particular_twice, DisclosureInvalid, id="one name with two values"),
+        pytest.param(weighing_particular, DisclosureInvalid, id="a weighing name hidden again"),
+        pytest.param(swapped, DisclosureInvalid, id="a member opened by a particular"),
+        pytest.param(unsorted, StatementInvalid, id="digests out of order"),
+    ],
+)
+def test_a_statement_with_anything_more_less_or_else_is_refused(
+    change: Callable[[dict[str, Any], list[str]], None], refusal: type[LedgerError]
+) -> None:
+    token, disclosures = rebuilt(change)
+    with pytest.raises(refusal) as raised:
+        Statement.parse(token, disclosures)
+    assert raised.value.path, "the refusal names the field"
+
+
+def test_a_presentation_ends_in_a_tilde_and_has_a_limit() -> None:
+    with pytest.raises(DisclosureInvalid):
+        split_presentation(stated().presentation[:-1])
+    with pytest.raises(DisclosureInvalid):
+        split_presentation("token")
+    with pytest.raises(SubmissionTooLarge):
+        split_presentation("token" + "~AAAA" * (DISCLOSURES_MAX + 1) + "~")
+
+
+def test_particulars_that_were_erased_are_left_out_and_the_rest_stands() -> None:
+    statement = stated(particulars={"subject": SUBJECT, "text": "菌落总数超标"})
+    kept = [item.text for item in statement.disclosures if item.name != "text"]
+    with pytest.raises(DisclosureInvalid):
+        Statement.parse(statement.token, kept)
+    erased = Statement.parse(statement.token, kept, erased=True)
+    assert erased.particulars == {"subject": SUBJECT}
+    assert erased.weighing == statement.weighing
+
+
+def changed(**members: Json) -> Weighing:
+    """The failed inspection with some members replaced."""
+    values = failed_inspection().values()
+    values.update(members)
+    return Weighing.parse(values)
+
+
+@pytest.mark.parametrize(
+    ("members", "refusal", "place"),
+    [
+        pytest.param({"kind": "rumour"}, KindUnknown, "kind", id="an unknown kind"),
+        pytest.param({"code": "smell"}, CodeUnknown, "code", id="an unknown code"),
+        pytest.param({"code": None}, CodeUnknown, "code", id="no code"),
+        pytest.param({"outcome": "meh"}, OutcomeUnknown, "outcome", id="an unknown outcome"),
+        pytest.param({"severity": None}, StatementInvalid, "severity", id="no severity"),
+        pytest.param({"outcome": "pass"}, StatementInvalid, "severity", id="a graded pass"),
+        pytest.param({"decided_on": None}, StatementInvalid, "decided_on", id="no decision"),
+        pytest.param(
+            {"occurred_on": "2026-12-31"}, StatementInvalid, "occurred_on", id="decided too early"
+        ),
+        pytest.param(
+            {"effective_on": "2020-01-01"}, StatementInvalid, "effective_on", id="effective early"
+        ),
+        pytest.param({"basis": "rumour"}, StatementInvalid, "basis", id="an unknown basis"),
+        pytest.param({"refers": "x"}, StatementInvalid, "refers", id="a reference"),
+        pytest.param({"measures": {"age": 1}}, StatementInvalid, "measures", id="an odd measure"),
+        pytest.param(
+            {"measures": {"samples": -1}}, StatementInvalid, "measures", id="a negative measure"
+        ),
+    ],
+)
+def test_what_a_kind_does_not_allow_is_refused_with_its_place(
+    members: dict[str, Any], refusal: type[LedgerError], place: str
+) -> None:
+    with pytest.raises(refusal) as raised:
+        check_form(stated(changed(**members)))
+    assert raised.value.path[0] == place
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"severity": "grave"}, id="an unknown severity"),
+        pytest.param({"severity": 1}, id="a severity that is a number"),
+        pytest.param({"decided_on": "2026-02-30"}, id="a day that is not"),
+        pytest.param({"decided_on": "20260210"}, id="a day in another spelling"),
+        pytest.param({"decided_on": "２０２６-02-10"}, id="a day in wide digits"),
+        pytest.param({"code": ""}, id="an empty code"),
+        pytest.param({"code": "x" * 65}, id="a code of 65 characters"),
+        pytest.param({"kind": None}, id="no kind"),
+        pytest.param({"measures": {}}, id="measures without any"),
+        pytest.param({"measures": {"A": 1}}, id="a measure in capitals"),
+        pytest.param({"measures": {"a": True}}, id="a measure that is true"),
+        pytest.param({"measures": [1]}, id="measures that are a list"),
+    ],
+)
+def test_a_weighing_value_outside_its_form_is_refused(values: dict[str, Json]) -> None:
+    with pytest.raises(StatementInvalid):
+        changed(**values)
+
+
+@pytest.mark.parametrize(
+    ("particulars", "refusal"),
+    [
+        pytest.param({"rumour": "x"}, StatementInvalid, id="an unknown particular"),
+        pytest.param({"text": ""}, StatementInvalid, id="an empty text"),
+        pytest.param({"text": "x" * 2_001}, StatementInvalid, id="a text too long"),
+        pytest.param({"gtin": "123"}, StatementInvalid, id="a short GTIN"),
+        pytest.param({"gtin": 1}, StatementInvalid, id="a GTIN that is a number"),
+        pytest.param({"synthetic": False}, StatementInvalid, id="a flag that is not true"),
+        pytest.param({"charges": []}, StatementInvalid, id="no charges"),
+        pytest.param({"charges": [1]}, StatementInvalid, id="a charge that is a number"),
+        pytest.param({"documents": [{"name": "x"}]}, StatementInvalid, id="a document alone"),
+        pytest.param({"documents": {}}, StatementInvalid, id="documents that are an object"),
+        pytest.param({"subject": "x"}, StatementInvalid, id="a subject that is text"),
+        pytest.param(
+            {"subject": {"id": "91150121MA0XY0010R", "scheme": "uscc"}},
+            IdentifierInvalid,
+            id="a subject that does not check",
+        ),
+        pytest.param(
+            {"subject": {"id": "1", "scheme": "duns"}}, IdentifierInvalid, id="an unknown scheme"
+        ),
+        pytest.param(
+            {"subject": {"id": MARKET.identifier, "scheme": "uscc"}},
+            SubjectMismatch,
+            id="another subject than the label",
+        ),
+        pytest.param(
+            {"subject": {"id": PERSON.identifier, "scheme": "uscc"}},
+            StatementInvalid,
+            id="a person by its code",
+        ),
+    ],
+)
+def test_a_particular_outside_its_form_is_refused(
+    particulars: dict[str, Json], refusal: type[LedgerError]
+) -> None:
+    with pytest.raises(refusal) as raised:
+        check_form(stated(particulars={"subject": SUBJECT, **particulars}))
+    assert raised.value.path
+
+
+def test_a_filing_needs_a_name_and_a_country() -> None:
+    for missing in ("name", "country"):
+        particulars: dict[str, Json] = {"country": "CN", "name": {"en": "x"}, "subject": SUBJECT}
+        check_form(stated(filing(), particulars))
+        del particulars[missing]
+        with pytest.raises(StatementInvalid) as raised:
+            check_form(stated(filing(), particulars))
+        assert raised.value.path == ("particulars", missing)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param({}, id="no language"),
+        pytest.param({"fr": "x"}, id="another language"),
+        pytest.param({"en": ""}, id="an empty name"),
+        pytest.param("x", id="a name that is text"),
+    ],
+)
+def test_a_name_is_in_chinese_english_or_both(name: Json) -> None:
+    with pytest.raises(StatementInvalid):
+        check_form(stated(filing(), {"country": "CN", "name": name, "subject": SUBJECT}))
+
+
+def test_a_binding_names_a_person_under_a_random_label() -> None:
+    weighing = Weighing(
+        kind="binding", code="one-person-business", outcome="bound", decided_on=date(2026, 1, 1)
+    )
+    person: dict[str, Json] = {"id": PERSON.identifier, "scheme": "uscc"}
+    check_form(stated(weighing, {"subject": person}, subject=LABEL))
+    with pytest.raises(StatementInvalid):
+        check_form(stated(weighing, {"subject": SUBJECT}, subject=LABEL))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_published_schema_of_a_kind_agrees_with_its_parser(kind: str) -> None:
+    schema = KINDS[kind].json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    graded = KINDS[kind].graded_outcomes
+    outcome = (graded or KINDS[kind].outcomes)[0]
+    weighing = Weighing(
+        kind=kind,
+        code=KINDS[kind].codes[0],
+        outcome=outcome,
+        severity=Severity.MINOR if graded else None,
+        decided_on=date(2026, 1, 1),
+    )
+    particulars: dict[str, Json] = {"subject": SUBJECT}
+    if kind == "filing":
+        particulars |= {"name": {"en": "x"}, "country": "CN"}
+    document = {"weighing": weighing.values(), "particulars": particulars}
+    assert set(weighing.values()) == set(WEIGHING)
+    validator.validate(document)
+    KINDS[kind].check(weighing, particulars)
+    for broken in (
+        {**document, "particulars": {**particulars, "rumour": 1}},
+        {**document, "weighing": {**weighing.values(), "code": "rumour"}},
+        {**document, "weighing": {**weighing.values(), "outcome": "rumour"}},
+    ):
+        assert not validator.is_valid(broken)
