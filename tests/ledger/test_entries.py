@@ -80,11 +80,13 @@ async def test_a_clock_that_jumps_back_does_not_reorder_the_log(database_url: st
 
 
 async def test_an_empty_log_has_no_head(database_url: str) -> None:
-    async with World.opened(database_url, founded=False) as world:
-        async with world.database.reading() as session:
-            with pytest.raises(LedgerEmpty):
-                await Entries(session).head()
-            assert await Entries(session).read(0, 10) == []
+    async with (
+        World.opened(database_url, founded=False) as world,
+        world.database.reading() as session,
+    ):
+        with pytest.raises(LedgerEmpty):
+            await Entries(session).head()
+        assert await Entries(session).read(0, 10) == []
 
 
 async def test_tiles_are_served_at_every_width_up_to_the_head(database_url: str) -> None:
