@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from api.service import Service
 from credit.policy import Policy
 from ledger.admission import Submission
+from ledger.batch import Acknowledgement
 from ledger.canonical import decode
 from ledger.control import (
     ControlContent,
@@ -28,7 +29,6 @@ from ledger.identity import SubjectLabel, control_label
 from ledger.keystore import KeptKey, Keystore
 from ledger.kinds import CAPTURE_MANDATE
 from ledger.note import Signer
-from ledger.sequencer import Acknowledgement
 
 DOOR_LABEL = control_label("door")
 """The issuer of captures for parties that have no key of their own."""

@@ -17,13 +17,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
-from traceability.events import TraceView
-
 from api.jobs import Following
 from api.settings import Settings
 from credit.policy import Policy
 from credit.ratings import CreditView
 from ledger.admission import Submission
+from ledger.batch import Acknowledgement
 from ledger.canonical import Json
 from ledger.control import Control, Genesis, PolicyAdoption
 from ledger.database import Database
@@ -34,9 +33,10 @@ from ledger.errors import LedgerEmpty
 from ledger.follower import Follower, View
 from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
-from ledger.sequencer import Acknowledgement, Sequencer
+from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
 from ledger.writer_lock import WriterLock
+from traceability.events import TraceView
 
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Civil days are judged in the ledger's province; no summer time since 1991."""

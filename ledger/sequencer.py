@@ -1,6 +1,5 @@
 """The one writer of the log.
 
-    Acknowledgement    index and leaf hash of an entry, durable and ordered when you hold it
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
     Sequencer.submit   admits one submission, all of its bodies or none
@@ -26,9 +25,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import delete, insert, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -38,21 +37,19 @@ from ledger.admission import (
     Bindings,
     Body,
     Submission,
-    admit,
     bound_identity,
     check_form,
     check_signature,
     form_of,
-    leaf_of,
 )
 from ledger.authority import Authorities
+from ledger.batch import Acknowledgement, Admitted, Batch, Known, Prepared, Reference
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.control import Control, ControlContent, Genesis, PolicyAdoption
 from ledger.database import Database
 from ledger.disclosure import WEIGHING
 from ledger.entries import Entries
 from ledger.errors import (
-    DuplicateConflict,
     LedgerError,
     LogKeyMismatch,
     ProofInvalid,
@@ -60,11 +57,12 @@ from ledger.errors import (
     WriterOverloaded,
 )
 from ledger.identity import Identity, Scheme, SubjectLabel
-from ledger.merkle import HASH_BYTES, Hash, leaf_hash
+from ledger.merkle import HASH_BYTES, leaf_hash
 from ledger.note import Signer, Verifier
 from ledger.seal import Capture
 from ledger.statement import Statement
 from ledger.tables import (
+    Base,
     BindingRow,
     CaptureRow,
     CheckpointRow,
@@ -88,97 +86,10 @@ LOOKUP_KEYS_MAX = 500
 PolicyCheck = Callable[[PolicyAdoption], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """What the caller may rely on: this entry has this index, durably."""
-
-    leaf_index: int
-    leaf_hash: Hash
-    duplicate: bool
-    """Whether the same content had been admitted before, under the same reference."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A submission whose form was checked; which of its signatures were, body by body."""
-
-    submission: Submission
-    signatures_checked: tuple[bool, ...]
-
-
 @dataclass(slots=True)
 class _Waiting:
-    prepared: _Prepared
+    prepared: Prepared
     answer: asyncio.Future[tuple[Acknowledgement, ...]]
-
-
-_Known = dict[tuple[SubjectLabel, str], tuple[int, bytes, Hash]]
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What a batch adds to the log, decided but not yet written."""
-
-    first_index: int
-    authorities: Authorities
-    bindings: Bindings
-    known: _Known
-    bodies: list[Body] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
-    hashes: list[Hash] = field(default_factory=list)
-
-    def decide(self, prepared: _Prepared) -> tuple[Acknowledgement, ...]:
-        """Admit all bodies of a submission or none. Raises `LedgerError`."""
-        trial = _Batch(
-            self.first_index + len(self.bodies), self.authorities, self.bindings, self.known
-        )
-        added: _Known = {}
-        acknowledgements = []
-        bodies = prepared.submission.bodies
-        for position, body in enumerate(bodies):
-            try:
-                acknowledgements.append(
-                    trial._decide_one(body, prepared.signatures_checked[position], added)
-                )
-            except LedgerError as error:
-                raise (error if len(bodies) == 1 else error.within(position)) from None
-        self.bodies += trial.bodies
-        self.leaves += trial.leaves
-        self.hashes += trial.hashes
-        self.authorities, self.bindings = trial.authorities, trial.bindings
-        self.known.update(added)
-        return tuple(acknowledgements)
-
-    def _decide_one(self, body: Body, signature_checked: bool, added: _Known) -> Acknowledgement:
-        key = (body.issuer, body.jti)
-        seen = added.get(key) or self.known.get(key)
-        if seen is not None:
-            leaf_index, content_hash, hash_ = seen
-            if content_hash != body.content_hash:
-                raise DuplicateConflict(
-                    f"reference {body.jti!r} stands at index {leaf_index} with other content",
-                    path=("payload", "jti"),
-                )
-            return Acknowledgement(leaf_index, hash_, duplicate=True)
-        leaf_index = self.first_index + len(self.bodies)
-        admit(
-            body,
-            self.authorities,
-            self.bindings,
-            leaf_index=leaf_index,
-            signature_checked=signature_checked,
-        )
-        if isinstance(body, Control):
-            self.authorities = self.authorities.after(body, leaf_index)
-        elif isinstance(body, Statement):
-            self.bindings = self.bindings.after(body)
-        leaf = leaf_of(body)
-        hash_ = leaf_hash(leaf)
-        self.bodies.append(body)
-        self.leaves.append(leaf)
-        self.hashes.append(hash_)
-        added[key] = (leaf_index, body.content_hash, hash_)
-        return Acknowledgement(leaf_index, hash_, duplicate=False)
 
 
 class Sequencer:
@@ -268,7 +179,7 @@ class Sequencer:
             for item in waiting
         ]
 
-    def _prepare(self, submission: Submission) -> _Prepared:
+    def _prepare(self, submission: Submission) -> Prepared:
         bodies = submission.bodies
         checked = []
         for position, body in enumerate(bodies):
@@ -281,7 +192,7 @@ class Sequencer:
                     checked.append(check_signature(body.token, self._authorities, body.issuer))
             except LedgerError as error:
                 raise (error if len(bodies) == 1 else error.within(position)) from None
-        return _Prepared(submission, tuple(checked))
+        return Prepared(submission, tuple(checked))
 
     def _check_content(self, content: ControlContent) -> None:
         match content:
@@ -292,8 +203,8 @@ class Sequencer:
             case _:
                 pass
 
-    def _prepare_each(self, submissions: Sequence[Submission]) -> list[_Prepared | Exception]:
-        outcomes: list[_Prepared | Exception] = []
+    def _prepare_each(self, submissions: Sequence[Submission]) -> list[Prepared | Exception]:
+        outcomes: list[Prepared | Exception] = []
         for submission in submissions:
             try:
                 outcomes.append(self._prepare(submission))
@@ -301,14 +212,14 @@ class Sequencer:
                 outcomes.append(error)
         return outcomes
 
-    async def _enqueue(self, prepared: _Prepared) -> tuple[Acknowledgement, ...]:
+    async def _enqueue(self, prepared: Prepared) -> tuple[Acknowledgement, ...]:
         outcome = self._enqueue_soon(prepared)
         if isinstance(outcome, Exception):
             raise outcome
         return await outcome
 
     def _enqueue_soon(
-        self, prepared: _Prepared
+        self, prepared: Prepared
     ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
         if self._task is None or self._task.done():
             return WriterFenced("this writer has stopped; another one may have taken over")
@@ -350,7 +261,7 @@ class Sequencer:
         answers: list[tuple[Acknowledgement, ...] | LedgerError] = []
         async with self._database.writing() as session:
             bodies = [body for item in waiting for body in item.prepared.submission.bodies]
-            batch = _Batch(
+            batch = Batch(
                 self._edge.tree_size,
                 self._authorities,
                 await _bindings(session, bodies),
@@ -363,12 +274,12 @@ class Sequencer:
                     answers.append(error)
             edge = self._edge
             logged_at = self._last_logged_at
-            if batch.bodies:
+            if batch.admitted:
                 logged_at = self._now()
                 if self._last_logged_at is not None:
                     logged_at = max(logged_at, self._last_logged_at)
-                edge, tiles = self._edge.extended(batch.hashes)
-                await _insert(session, batch, logged_at)
+                edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
+                await _insert(session, batch.admitted, logged_at)
                 await _replace_tiles(session, tiles)
                 await self._insert_checkpoint(session, batch, edge, logged_at)
         self._edge = edge
@@ -381,11 +292,11 @@ class Sequencer:
                 item.answer.set_exception(answer)
             else:
                 item.answer.set_result(answer)
-        if batch.bodies:
+        if batch.admitted:
             self._grown.set()
 
     async def _insert_checkpoint(
-        self, session: AsyncSession, batch: _Batch, edge: RightEdge, logged_at: datetime
+        self, session: AsyncSession, batch: Batch, edge: RightEdge, logged_at: datetime
     ) -> None:
         genesis = batch.authorities.genesis
         assert genesis is not None
@@ -393,7 +304,7 @@ class Sequencer:
         checkpoint = Checkpoint(genesis.origin, edge.tree_size, edge.root)
         row = {
             "tree_size": edge.tree_size,
-            "previous_size": batch.first_index,
+            "previous_size": self._edge.tree_size,
             "root_hash": checkpoint.root_hash,
             "note": str(checkpoint.signed(self._signer)),
             "logged_at": logged_at,
@@ -452,12 +363,12 @@ async def _read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
     return RightEdge(tree_size, tuple(partials))
 
 
-async def _known(session: AsyncSession, bodies: Sequence[Body]) -> _Known:
+async def _known(session: AsyncSession, bodies: Sequence[Body]) -> dict[Reference, Known]:
     """Which of these references the log has: index, content hash, leaf hash."""
     by_issuer: dict[SubjectLabel, list[str]] = defaultdict(list)
     for body in bodies:
         by_issuer[body.issuer].append(body.jti)
-    known: _Known = {}
+    known: dict[Reference, Known] = {}
     for issuer, references in by_issuer.items():
         for at in range(0, len(references), LOOKUP_KEYS_MAX):
             query = (
@@ -471,7 +382,7 @@ async def _known(session: AsyncSession, bodies: Sequence[Body]) -> _Known:
                 )
             )
             for jti, leaf_index, content_hash, leaf in await session.execute(query):
-                known[issuer, jti] = (leaf_index, content_hash, leaf_hash(leaf))
+                known[issuer, jti] = Known(leaf_index, leaf_hash(leaf), content_hash)
     return known
 
 
@@ -503,11 +414,11 @@ async def _bindings(session: AsyncSession, bodies: Sequence[Body]) -> Bindings:
     return Bindings(found)
 
 
-async def _insert(session: AsyncSession, batch: _Batch, logged_at: datetime) -> None:
-    rows: dict[type[Any], list[dict[str, object]]] = defaultdict(list)
-    for offset, body in enumerate(batch.bodies):
-        leaf_index = batch.first_index + offset
-        rows[EntryRow].append({"leaf_index": leaf_index, "leaf": batch.leaves[offset]})
+async def _insert(session: AsyncSession, admitted: Sequence[Admitted], logged_at: datetime) -> None:
+    rows: dict[type[Base], list[dict[str, object]]] = defaultdict(list)
+    for item in admitted:
+        body, leaf_index = item.body, item.leaf_index
+        rows[EntryRow].append({"leaf_index": leaf_index, "leaf": item.leaf})
         rows[OpeningRow].append(
             {
                 "leaf_index": leaf_index,
@@ -515,7 +426,7 @@ async def _insert(session: AsyncSession, batch: _Batch, logged_at: datetime) -> 
                 "issuer": body.issuer,
                 "jti": body.jti,
                 "subject": body.subject,
-                "content_hash": body.content_hash,
+                "content_hash": item.content_hash,
                 "token": body.token.text,
                 "logged_at": logged_at,
             }
@@ -525,25 +436,26 @@ async def _insert(session: AsyncSession, batch: _Batch, logged_at: datetime) -> 
             if body.weighing.kind == "binding":
                 rows[BindingRow].append(binding_row(body, leaf_index))
         elif isinstance(body, Capture):
-            rows[CaptureRow].append(
-                {
-                    "leaf_index": leaf_index,
-                    "context": body.context,
-                    "party_scheme": body.party.scheme,
-                    "party_identifier": body.party.identifier,
-                }
-            )
-            rows[EventRow] += [
-                {
-                    "leaf_index": leaf_index,
-                    "position": position,
-                    "secret": event.secret,
-                    "raw": event.raw,
-                }
-                for position, event in enumerate(body.events)
-            ]
+            rows[CaptureRow].append(_capture_row(body, leaf_index))
+            rows[EventRow] += _event_rows(body, leaf_index)
     for table, values in rows.items():
         await session.execute(insert(table), values)
+
+
+def _capture_row(capture: Capture, leaf_index: int) -> dict[str, object]:
+    return {
+        "leaf_index": leaf_index,
+        "context": capture.context,
+        "party_scheme": capture.party.scheme,
+        "party_identifier": capture.party.identifier,
+    }
+
+
+def _event_rows(capture: Capture, leaf_index: int) -> list[dict[str, object]]:
+    return [
+        {"leaf_index": leaf_index, "position": position, "secret": event.secret, "raw": event.raw}
+        for position, event in enumerate(capture.events)
+    ]
 
 
 def _disclosure_row(statement: Statement, leaf_index: int) -> dict[str, object]:

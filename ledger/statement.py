@@ -303,9 +303,13 @@ def _text(values: Mapping[str, Json], name: str) -> str | None:
     value = values[name]
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= WEIGHING_TEXT_MAX:
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= WEIGHING_TEXT_MAX
+        or not value.isprintable()
+    ):
         raise StatementInvalid(
-            f"{name} is no text of 1 to {WEIGHING_TEXT_MAX} characters", path=(name,)
+            f"{name} is no text of 1 to {WEIGHING_TEXT_MAX} printable characters", path=(name,)
         )
     return value
 

@@ -20,6 +20,7 @@ from itertools import count
 from sqlalchemy import select
 
 from ledger.admission import Submission
+from ledger.batch import Acknowledgement
 from ledger.canonical import Json
 from ledger.control import (
     ControlContent,
@@ -33,7 +34,7 @@ from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.note import Signer
 from ledger.seal import Party, SealedEvent, issue_capture
-from ledger.sequencer import Acknowledgement, Sequencer
+from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
 from ledger.tables import Base
 from ledger.token import public_key_of

@@ -32,6 +32,9 @@ TEXT_MAX = 2_000
 NAME_MAX = 200
 LIST_MAX = 32
 
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but tab and line feed: no finding needs them, and not every store takes them."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -45,6 +48,15 @@ class Particular:
     schema: Mapping[str, Json]
 
 
+def is_prose(value: Json, length_max: int) -> bool:
+    """Whether it is a text of 1 to `length_max` characters without control characters."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= length_max
+        and _UNPRINTABLE.search(value) is None
+    )
+
+
 def text_particular(
     name: str, description: str, *, length_max: int = NAME_MAX, pattern: str | None = None
 ) -> Particular:
@@ -52,9 +64,9 @@ def text_particular(
     compiled = None if pattern is None else re.compile(pattern, re.ASCII)
 
     def check(value: Json) -> None:
-        if not isinstance(value, str) or not 0 < len(value) <= length_max:
-            raise StatementInvalid(f"{name} is no text of 1 to {length_max} characters")
-        if compiled is not None and not compiled.fullmatch(value):
+        if not is_prose(value, length_max):
+            raise StatementInvalid(f"{name} is no text of 1 to {length_max} printable characters")
+        if compiled is not None and not compiled.fullmatch(str(value)):
             raise StatementInvalid(f"{name} does not match {pattern}")
 
     schema: dict[str, Json] = {"type": "string", "minLength": 1, "maxLength": length_max}
@@ -78,9 +90,10 @@ def _check_names(value: Json) -> None:
     if not isinstance(value, dict) or not value or not set(value) <= {"zh", "en"}:
         raise StatementInvalid("name is an object of zh, en, or both")
     for language, text in value.items():
-        if not isinstance(text, str) or not 0 < len(text) <= NAME_MAX:
+        if not is_prose(text, NAME_MAX):
             raise StatementInvalid(
-                f"name.{language} is no text of 1 to {NAME_MAX} characters", path=(language,)
+                f"name.{language} is no text of 1 to {NAME_MAX} printable characters",
+                path=(language,),
             )
 
 
@@ -93,8 +106,10 @@ def _check_texts(value: Json) -> None:
     if not isinstance(value, list) or not 0 < len(value) <= LIST_MAX:
         raise StatementInvalid(f"not a list of 1 to {LIST_MAX} texts")
     for position, item in enumerate(value):
-        if not isinstance(item, str) or not 0 < len(item) <= NAME_MAX:
-            raise StatementInvalid(f"no text of 1 to {NAME_MAX} characters", path=(position,))
+        if not is_prose(item, NAME_MAX):
+            raise StatementInvalid(
+                f"no text of 1 to {NAME_MAX} printable characters", path=(position,)
+            )
 
 
 def _check_documents(value: Json) -> None:
@@ -104,8 +119,7 @@ def _check_documents(value: Json) -> None:
         if (
             not isinstance(item, dict)
             or set(item) != {"name", "sha256"}
-            or not isinstance(item["name"], str)
-            or not 0 < len(item["name"]) <= NAME_MAX
+            or not is_prose(item["name"], NAME_MAX)
             or not isinstance(item["sha256"], str)
             or not _SHA256.fullmatch(item["sha256"])
         ):

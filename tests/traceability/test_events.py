@@ -17,7 +17,7 @@ from ledger.errors import DuplicateConflict
 from ledger.follower import Follower
 from ledger.identity import Identity
 from ledger.seal import Capture, Party
-from ledger.sequencer import Acknowledgement
+from ledger.batch import Acknowledgement
 from tests.world import DAIRY, TRADER, World, random_salts, rows_of_all_tables, seed_of
 from traceability.capture import seal_document
 from traceability.document import Document, Event, EventType
