@@ -33,7 +33,7 @@ NAME_MAX = 200
 LIST_MAX = 32
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but tab and line feed: no finding needs them, and not every store takes them."""
+"""Control characters but tab and line feed: no finding needs them, some stores refuse them."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
