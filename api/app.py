@@ -1,0 +1,118 @@
+"""The server: which path leads to which door.
+
+    create_app    a service to an ASGI application
+
+    /graphql         POST: the schema of the caller's tier; GET: the page to try it on
+    /entries         POST: finished tokens
+    /checkpoint  /tile/…  /log-key     the log
+    /schema.graphql  the schema of the caller's tier, as text
+    /healthz         whether the process answers and its database does
+
+Every refusal outside GraphQL is a problem document (RFC 9457).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from api.access import DEMO_ISSUER, DEMO_KEY, Access
+from api.errors import KNOWN, MethodRefused, RouteUnknown
+from api.http import problem
+from api.schema.door import GraphQLDoor
+from api.service import Service
+from api.submission import EntriesDoor
+from api.tiles import TileDoor
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+PAGE_HEADERS = {
+    # Everything is served from here; the page's own script and styles are files, too. GraphiQL's
+    # editor sets styles on elements as it lays out lines.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def create_app(service: Service) -> Starlette:
+    """The application over an opened service, which must stay open as long as it serves."""
+    access = Access(_issuers(service), audience=lambda: _origin(service))
+    graphql = GraphQLDoor(service, access)
+    entries = EntriesDoor(service, access)
+    tiles = TileDoor(service)
+
+    async def graphql_or_page(request: Request) -> Response:
+        return await (graphql.execute if request.method == "POST" else page)(request)
+
+    async def health(request: Request) -> Response:
+        async with service.database.reading() as session:
+            await session.execute(text("SELECT 1"))
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    return Starlette(
+        routes=[
+            Route("/", page, methods=["GET"]),
+            Route("/graphql", graphql_or_page, methods=["GET", "POST"]),
+            Route("/schema.graphql", graphql.schema_text, methods=["GET"]),
+            Route("/entries", entries.submit, methods=["POST"]),
+            Route("/checkpoint", tiles.checkpoint, methods=["GET"]),
+            Route("/log-key", tiles.log_key, methods=["GET"]),
+            Route("/tile/{path:path}", tiles.tile, methods=["GET"]),
+            Route("/healthz", health, methods=["GET"]),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        exception_handlers={
+            **dict.fromkeys(KNOWN, _refuse),
+            HTTPException: _refuse_route,
+            Exception: _refuse,
+        },
+    )
+
+
+async def page(request: Request) -> Response:
+    """GraphiQL, from our own files."""
+    return FileResponse(STATIC / "graphiql" / "index.html", headers=PAGE_HEADERS)
+
+
+def _issuers(service: Service) -> dict[str, bytes]:
+    settings = service.settings
+    issuers = dict(settings.credential_issuers)
+    # Whatever the settings say, a demonstration's issuer is believed in a demonstration alone.
+    issuers.pop(DEMO_ISSUER, None)
+    if settings.demo and service.keystore.has(DEMO_KEY):
+        issuers[DEMO_ISSUER] = service.keystore.get(DEMO_KEY).public_key
+    return issuers
+
+
+def _origin(service: Service) -> str:
+    """A founded log has its own name, whatever the settings say."""
+    genesis = service.sequencer.authorities.genesis if service.sequencer else None
+    return genesis.origin if genesis else service.settings.origin
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return problem(error)
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        answer = problem(MethodRefused(f"{request.url.path} does not take {request.method}"))
+        answer.headers.update(error.headers or {})
+        return answer
+    if error.status_code == 404:
+        return problem(RouteUnknown(f"nothing is at {request.url.path}"))
+    return PlainTextResponse(error.detail, error.status_code, error.headers)

@@ -1,0 +1,19 @@
+"""The GraphQL schema: windows on ledger, credit and traceability, one schema per tier.
+
+scalars       Day, Instant, Natural, Hash, Label, PathSegment
+tiers         one definition, four schemas: what a tier may not ask does not exist for it
+nodes         Relay: global identifiers, cursors, pages
+clocks        asOf and knownAt
+session       what one request knows: the caller, the clocks, batched loads
+outcome       Refusal, and what else a field may answer in place of its type
+statement     statements, one type per kind
+enterprise    enterprises and their ratings
+log           checkpoint and entries
+trace         where goods came from and went
+query         the root of reading
+mutation      the root of writing
+limits        what a document may cost, counted before it runs
+door          POST /graphql
+
+`python -m api.schema` prints `api/schema.<tier>.graphql`.
+"""

@@ -1,0 +1,136 @@
+"""The log in the graph: its head, and its entries with their proofs.
+
+    Checkpoint   the newest signed head
+    Entry        one leaf, and the path from it to the head
+    entry_at     by leaf index
+
+That an entry exists, its label and its index are public; what it says is not, unless the caller
+may see the statement (ARCHITECTURE §8).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from api.schema.nodes import Node, NodeId, NodeKind
+from api.schema.scalars import Instant, Natural
+from api.schema.session import Info, Session
+from api.schema.statement import Statement, statement_of
+from api.schema.tiers import described
+from ledger.admission import form_of
+from ledger.checkpoint import Checkpoint as SignedCheckpoint
+from ledger.entries import Entries, Head, LoggedEntry
+from ledger.identity import SubjectLabel
+from ledger.merkle import Hash
+from ledger.note import SignedNote
+from ledger.statement import Statement as LedgerStatement
+
+
+@strawberry.type(description="The signed head of the log (C2SP tlog-checkpoint).")
+class Checkpoint:
+    """A window on a head."""
+
+    head: strawberry.Private[Head]
+
+    @described(description="The log's name.")
+    def origin(self) -> str:
+        return SignedCheckpoint.parse(SignedNote.parse(self.head.note.encode()).text).origin
+
+    @described(description="How many entries it commits to.")
+    def tree_size(self) -> Natural:
+        return Natural(self.head.tree_size)
+
+    @described(description="RFC 9162 root over those entries.")
+    def root_hash(self) -> Hash:
+        return self.head.root_hash
+
+    @described(description="The whole signed note; check it with /log-key.")
+    def note(self) -> str:
+        return self.head.note
+
+    @described(description="When it was signed.")
+    def signed_at(self) -> Instant:
+        return Instant(self.head.logged_at)
+
+
+@strawberry.enum(description="The form of a leaf.")
+class EntryForm(Enum):
+    """What a leaf commits to."""
+
+    STATEMENT = strawberry.enum_value("statement", description="A commitment to a statement.")
+    CAPTURE = strawberry.enum_value("capture", description="A commitment to EPCIS events.")
+    CONTROL = strawberry.enum_value("control", description="A public rule of the log, in full.")
+
+
+@strawberry.type(description="One entry of the log: public are its existence, label and index.")
+class Entry(Node):
+    """A window on a logged entry."""
+
+    entry: strawberry.Private[LoggedEntry]
+    head: strawberry.Private[Head]
+    path: strawberry.Private[list[Hash]]
+
+    @described(description="Opaque, and the same for as long as the log stands.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(NodeId(NodeKind.ENTRY, str(self.entry.leaf_index)).text)
+
+    @described(description="Its place in the log, from 0.")
+    def leaf_index(self) -> Natural:
+        return Natural(self.entry.leaf_index)
+
+    @described(description="The leaf's bytes, which are ASCII; 65,535 at most.")
+    def leaf(self) -> str:
+        return self.entry.leaf.decode("ascii")
+
+    @described(description="RFC 9162 hash of the leaf.")
+    def leaf_hash(self) -> Hash:
+        return self.entry.leaf_hash
+
+    @described(description="The label of what it is about.")
+    def label(self) -> SubjectLabel:
+        return self.entry.body.subject
+
+    @described(description="What the leaf commits to.")
+    def form(self) -> EntryForm:
+        return EntryForm(form_of(self.entry.body))
+
+    @described(description="When the log took it.")
+    def logged_at(self) -> Instant:
+        return Instant(self.entry.logged_at)
+
+    @described(
+        description="Sibling hashes from the leaf to the root of `checkpoint`, RFC 9162 §2.1.3."
+    )
+    def inclusion_path(self) -> list[Hash]:
+        return self.path
+
+    @described(description="The head that `inclusionPath` leads to.")
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(head=self.head)
+
+    @described(description="The statement behind it, if there is one that may be seen.")
+    async def statement(self, info: Info) -> Statement | None:
+        return await visible_statement(info.context, self.entry)
+
+
+async def entry_at(context: Session, leaf_index: int) -> Entry:
+    """With its proof at the newest head. Raises `EntryUnknown`, `LedgerEmpty`."""
+    async with context.reading() as session:
+        entries = Entries(session)
+        head = await entries.head()
+        entry = await entries.at(leaf_index)
+        path = await entries.inclusion_path(leaf_index, head.tree_size)
+    return Entry(entry=entry, head=head, path=path)
+
+
+async def visible_statement(context: Session, entry: LoggedEntry) -> Statement | None:
+    """The window on an entry's statement, None when there is none to see."""
+    body = entry.body
+    if not isinstance(body, LedgerStatement):
+        return None
+    if not await context.is_visible(body.subject, entry.leaf_index):
+        return None
+    visible = await context.at.load(entry.leaf_index)
+    return None if visible is None else statement_of(visible)

@@ -1,0 +1,286 @@
+"""What one request knows, and its batched loads.
+
+    Session               the caller, the service, the present size; one per request
+    Session.reading       a database session for one unit of work
+    Session.ratings       ratings of many subjects together
+    Session.statements    pages of statements of many subjects together
+    Session.at            statements by leaf index together
+    VisibleStatement      a statement, and how much of it the caller may see
+    Rated                 a rating, and the policy it follows
+
+Who may see what is decided here and nowhere else: `public_on` is a predicate of the statement that
+reads facts. It is None where the caller sees all of a subject, and today's day everywhere else,
+whatever `asOf` and `knownAt` ask. A rating for someone who does not see all of a subject is folded
+from what may be shown, so that neither reasons nor points nor past grades tell of what may not.
+
+Root fields run side by side, so nothing here shares a database session between two of them, and
+nothing holds one while it waits for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from strawberry.dataloader import DataLoader
+from strawberry.types import Info as StrawberryInfo
+
+from api.access import Caller
+from api.errors import ReadOnly
+from api.schema.clocks import Clocks
+from api.schema.nodes import Page
+from api.service import Service
+from credit.errors import CreditError
+from credit.policy import Policy
+from credit.rating import Rating, rate
+from credit.ratings import Ratings, StatedFact
+from ledger.authority import Authorities
+from ledger.control import Control
+from ledger.entries import READ_MAX, Entries, LoggedEntry
+from ledger.errors import LedgerEmpty
+from ledger.identity import SubjectLabel
+from ledger.sequencer import Sequencer
+from ledger.statement import Statement
+from ledger.tables import CursorRow
+
+FACTS_OF_ONE_RATING = 1_000
+"""Facts read at once for the rating of one subject; more are read in further pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleStatement:
+    """A statement the caller may see; whole, or as it is published."""
+
+    entry: LoggedEntry
+    statement: Statement
+    whole: bool
+    issuer_names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A rating under a policy, at both clocks."""
+
+    rating: Rating
+    policy: Policy
+    clocks: Clocks
+    subject: SubjectLabel
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """A page of a subject's statements, and whether more follow."""
+
+    statements: tuple[VisibleStatement, ...]
+    more: bool
+
+
+_RatingKey: TypeAlias = tuple[SubjectLabel, Clocks]
+_PageKey: TypeAlias = tuple[SubjectLabel, Clocks, Page]
+
+
+class Session:
+    """One request. Loaders live as long as it does, so that nothing leaks to the next caller."""
+
+    def __init__(self, service: Service, caller: Caller) -> None:
+        self.service = service
+        self.caller = caller
+        self.today = service.today
+        self.ratings: DataLoader[_RatingKey, Rated | CreditError] = DataLoader(self._rate)
+        self.statements: DataLoader[_PageKey, StatementPage] = DataLoader(self._pages)
+        self.at: DataLoader[int, VisibleStatement | None] = DataLoader(self._at)
+        self._size = _Once(self._read_size)
+        self._names = _Once(self._read_names)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work."""
+        async with self.service.database.reading() as session:
+            yield session
+
+    @property
+    def writer(self) -> Sequencer:
+        """Raises `ReadOnly`."""
+        if self.service.sequencer is None:
+            raise ReadOnly("this process does not write; ask the one that does")
+        return self.service.sequencer
+
+    async def size(self) -> int:
+        """What every view has read: the newest size at which answers agree. The same all along."""
+        return await self._size()
+
+    async def issuer_names(self) -> Mapping[SubjectLabel, Mapping[str, str]]:
+        """What the issuers are called, as their keys were begun."""
+        return await self._names()
+
+    def public_on(self, subject: SubjectLabel) -> date | None:
+        """The day by which publicity is judged, or None where the caller sees all."""
+        return None if self.caller.sees_all_of(subject) else self.today
+
+    async def is_visible(self, subject: SubjectLabel, leaf_index: int) -> bool:
+        """Whether the caller may see the statement at that index."""
+        async with self.reading() as session:
+            found = await Ratings(session).facts_of(
+                subject,
+                tree_size=leaf_index + 1,
+                after=leaf_index - 1,
+                public_on=self.public_on(subject),
+                limit=1,
+            )
+        return bool(found)
+
+    async def _read_size(self) -> int:
+        async with self.reading() as session:
+            query = select(func.min(CursorRow.next_index))
+            size: int | None = await session.scalar(query)
+        if not size:
+            raise LedgerEmpty("the log has no entry yet")
+        return size
+
+    async def _read_names(self) -> Mapping[SubjectLabel, Mapping[str, str]]:
+        if self.service.sequencer is not None:
+            return self.service.sequencer.authorities.names
+        size = await self.size()
+        authorities = Authorities()
+        async with self.reading() as session:
+            for entry in await Entries(session).controls(size):
+                assert isinstance(entry.body, Control)
+                authorities = authorities.after(entry.body, entry.leaf_index)
+        return authorities.names
+
+    async def _rate(self, keys: list[_RatingKey]) -> list[Rated | CreditError]:
+        answers: dict[_RatingKey, Rated | CreditError] = {}
+        async with self.reading() as session:
+            ratings = Ratings(session)
+            for clocks, subjects in _grouped(keys).items():
+                try:
+                    policy = await ratings.policy_in_force(
+                        as_of=clocks.as_of, tree_size=clocks.tree_size
+                    )
+                except CreditError as error:
+                    answers.update({(subject, clocks): error for subject in subjects})
+                    continue
+                for subject in subjects:
+                    facts = await self._facts(ratings, subject, clocks)
+                    answers[subject, clocks] = _rated(policy, facts, clocks, subject)
+        return [answers[key] for key in keys]
+
+    async def _facts(
+        self, ratings: Ratings, subject: SubjectLabel, clocks: Clocks
+    ) -> list[StatedFact]:
+        facts: list[StatedFact] = []
+        while True:
+            page = await ratings.facts_of(
+                subject,
+                tree_size=clocks.tree_size,
+                public_on=self.public_on(subject),
+                after=facts[-1].fact.leaf_index if facts else -1,
+                limit=FACTS_OF_ONE_RATING,
+            )
+            facts += page
+            if len(page) < FACTS_OF_ONE_RATING:
+                return facts
+
+    async def _pages(self, keys: list[_PageKey]) -> list[StatementPage]:
+        indexes: dict[_PageKey, list[int]] = {}
+        async with self.reading() as session:
+            ratings = Ratings(session)
+            for key in keys:
+                subject, clocks, page = key
+                facts = await ratings.facts_of(
+                    subject,
+                    tree_size=clocks.tree_size,
+                    as_of=clocks.as_of,
+                    public_on=self.public_on(subject),
+                    after=-1 if page.after is None else int(page.after),
+                    limit=page.first + 1,
+                )
+                indexes[key] = [fact.fact.leaf_index for fact in facts]
+            wanted = sorted(
+                {index for key, found in indexes.items() for index in found[: key[2].first]}
+            )
+            entries = await _entries(session, wanted)
+        names = await self.issuer_names()
+        return [
+            StatementPage(
+                tuple(
+                    self._visible(entries[index], names) for index in indexes[key][: key[2].first]
+                ),
+                more=len(indexes[key]) > key[2].first,
+            )
+            for key in keys
+        ]
+
+    async def _at(self, keys: list[int]) -> list[VisibleStatement | None]:
+        """Statements whose visibility was judged before, by index."""
+        async with self.reading() as session:
+            entries = await _entries(session, sorted(set(keys)))
+        names = await self.issuer_names()
+        return [self._visible(entries[key], names) if key in entries else None for key in keys]
+
+    def _visible(
+        self, entry: LoggedEntry, names: Mapping[SubjectLabel, Mapping[str, str]]
+    ) -> VisibleStatement:
+        statement = entry.body
+        assert isinstance(statement, Statement)
+        return VisibleStatement(
+            entry=entry,
+            statement=statement,
+            whole=self.caller.sees_all_of(statement.subject),
+            issuer_names=names.get(statement.issuer, {}),
+        )
+
+
+_Answer = TypeVar("_Answer")
+
+Info: TypeAlias = StrawberryInfo[Session, Any]
+
+
+class _Once(Generic[_Answer]):
+    """An answer that is read once, whoever asks first."""
+
+    def __init__(self, read: Callable[[], Awaitable[_Answer]]) -> None:
+        self._read = read
+        self._task: asyncio.Future[_Answer] | None = None
+
+    async def __call__(self) -> _Answer:
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._read())
+        return await asyncio.shield(self._task)
+
+
+def _rated(
+    policy: Policy, facts: Sequence[StatedFact], clocks: Clocks, subject: SubjectLabel
+) -> Rated | CreditError:
+    try:
+        rating = rate(
+            policy,
+            [stated.fact for stated in facts],
+            as_of=clocks.as_of,
+            tree_size=clocks.tree_size,
+        )
+    except CreditError as refusal:
+        return refusal
+    return Rated(rating, policy, clocks, subject)
+
+
+def _grouped(keys: Sequence[_RatingKey]) -> dict[Clocks, list[SubjectLabel]]:
+    groups: dict[Clocks, list[SubjectLabel]] = defaultdict(list)
+    for subject, clocks in keys:
+        groups[clocks].append(subject)
+    return groups
+
+
+async def _entries(session: AsyncSession, indexes: Sequence[int]) -> dict[int, LoggedEntry]:
+    entries: dict[int, LoggedEntry] = {}
+    for first in range(0, len(indexes), READ_MAX):
+        for entry in await Entries(session).of_indexes(indexes[first : first + READ_MAX]):
+            entries[entry.leaf_index] = entry
+    return entries

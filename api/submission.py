@@ -1,0 +1,238 @@
+"""POST /entries: finished tokens, one or many (ARCHITECTURE §4).
+
+    EntriesDoor      the route
+    parse_statement  one SD-JWT to a body
+    parse_line       one line of NDJSON to a submission
+
+`application/sd-jwt` carries one statement and is answered with one JSON object. In
+`application/x-ndjson` each line is a submission of its own:
+
+    {"statement":"<sd-jwt>"}    {"statements":["<sd-jwt>", …]}, all or none    {"control":"<jws>"}
+
+Answers come one line each, in order, while the body is still being read: a client that sends more
+than CHUNK_LINES lines must read as it writes. A line that is refused is answered with its error
+and leaves no trace; the lines around it stand. What was answered with an index is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from api.access import Access, Tier
+from api.errors import BodyTooLarge, MediaTypeRefused, ReadOnly, RequestMalformed, refusal_of
+from api.http import media_type, read_body
+from api.service import Service
+from ledger.admission import SUBMISSION_BODIES_MAX, Submission
+from ledger.batch import Acknowledgement
+from ledger.control import Control
+from ledger.disclosure import split_presentation
+from ledger.errors import LedgerError
+from ledger.sequencer import Sequencer
+from ledger.statement import Statement
+from ledger.token import Token
+
+STATEMENT_BYTES_MAX = 1_200_000
+"""A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
+
+LINE_BYTES_MAX = 8 * 1024 * 1024
+"""A matter of a thousand parties at 3 kB each, twice over."""
+
+CHUNK_LINES = 500
+"""Lines decided together: some 2 MB, and a sixteenth of the sequencer's queue."""
+
+CHUNK_BYTES = 8 * 1024 * 1024
+"""Bytes decided together, however few the lines."""
+
+SD_JWT = "application/sd-jwt"
+NDJSON = "application/x-ndjson"
+
+
+class EntriesDoor:
+    """Takes finished tokens from authorities."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service = service
+        self._access = access
+
+    async def submit(self, request: Request) -> Response:
+        """One statement, or lines. Raises `AccessError`, `RequestError`, `ReadOnly`."""
+        caller = self._access.caller(request.headers.get("authorization"), at=self._service.now())
+        caller.require(Tier.AUTHORITY)
+        sequencer = self._service.sequencer
+        if sequencer is None:
+            raise ReadOnly("this process does not write; ask the one that does")
+        kind = media_type(request)
+        if kind == SD_JWT:
+            return await _submit_one(request, sequencer)
+        if kind == NDJSON:
+            return StreamingResponse(_answers(request, sequencer), media_type=NDJSON)
+        raise MediaTypeRefused(f"the body is neither {SD_JWT} nor {NDJSON}")
+
+
+async def _submit_one(request: Request, sequencer: Sequencer) -> Response:
+    raw = await read_body(request, STATEMENT_BYTES_MAX)
+    body = parse_statement(_text(raw.removesuffix(b"\n")))
+    (acknowledgement,) = await sequencer.submit(Submission((body,)))
+    return JSONResponse(_answer(acknowledgement))
+
+
+async def _answers(request: Request, sequencer: Sequencer) -> AsyncIterator[bytes]:
+    try:
+        async for lines in _chunks(request):
+            yield b"".join(await _decide(lines, sequencer))
+    except ClientDisconnect:
+        # Whatever was decided stands; sent again, it is answered as a duplicate.
+        return
+
+
+async def _decide(lines: Sequence[bytes | None], sequencer: Sequencer) -> list[bytes]:
+    parsed = await asyncio.to_thread(_parse_each, lines)
+    submissions = [item[0] for item in parsed if not isinstance(item, Exception)]
+    outcomes = iter(await sequencer.submit_each(submissions))
+    answers = []
+    for item in parsed:
+        if isinstance(item, Exception):
+            answers.append(_line({"error": refusal_of(item).members()}))
+            continue
+        outcome, many = next(outcomes), item[1]
+        if isinstance(outcome, Exception):
+            answers.append(_line({"error": refusal_of(outcome).members()}))
+        elif many:
+            answers.append(_line({"entries": [_answer(entry) for entry in outcome]}))
+        else:
+            answers.append(_line(_answer(outcome[0])))
+    return answers
+
+
+def _parse_each(lines: Sequence[bytes | None]) -> list[tuple[Submission, bool] | Exception]:
+    outcomes: list[tuple[Submission, bool] | Exception] = []
+    for line in lines:
+        try:
+            outcomes.append(parse_line(line))
+        except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
+            outcomes.append(error)
+    return outcomes
+
+
+def parse_statement(text: str) -> Statement:
+    """An SD-JWT with all its disclosures. Raises `LedgerError`."""
+    token, disclosures = split_presentation(text)
+    return Statement.parse(Token.parse(token), disclosures)
+
+
+def parse_line(line: bytes | None) -> tuple[Submission, bool]:
+    """A line, and whether it is of the form with many. None stands for a line that was too long.
+
+    Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`.
+    """
+    if line is None:
+        raise BodyTooLarge(f"a line of more than {LINE_BYTES_MAX} bytes")
+    match _members(line):
+        case {"statement": str(text), **rest} if not rest:
+            return Submission((_within(text, "statement"),)), False
+        case {"control": str(text), **rest} if not rest:
+            return Submission((Control.parse(Token.parse(text)),)), False
+        case {"statements": list(texts), **rest} if not rest:
+            return Submission(tuple(parse_statements(texts))), True
+        case _:
+            raise RequestMalformed(
+                "a line is an object of exactly one member: statement, statements or control"
+            )
+
+
+def parse_statements(texts: Sequence[Any]) -> list[Statement]:
+    """Statements that stand together. Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`."""
+    if not 0 < len(texts) <= SUBMISSION_BODIES_MAX:
+        raise BodyTooLarge(f"not 1 to {SUBMISSION_BODIES_MAX} statements", path=("statements",))
+    bodies = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise RequestMalformed("a statement is text", path=("statements", position))
+        bodies.append(_within(text, "statements", position))
+    return bodies
+
+
+def _within(text: str, *path: str | int) -> Statement:
+    try:
+        return parse_statement(text)
+    except LedgerError as error:
+        raise (error.within(*path) if len(path) > 1 else error) from None
+
+
+def _members(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(_text(line), object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RequestMalformed(f"no JSON: {error}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name is repeated")
+    return members
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestMalformed(f"no UTF-8: {error.reason} at byte {error.start}") from None
+
+
+async def _chunks(request: Request) -> AsyncIterator[list[bytes | None]]:
+    """The body's lines, some hundred at a time; None where one is longer than may be."""
+    lines: list[bytes | None] = []
+    held = 0
+    async for line in _lines(request):
+        lines.append(line)
+        held += len(line or b"")
+        if len(lines) >= CHUNK_LINES or held >= CHUNK_BYTES:
+            yield lines
+            lines, held = [], 0
+    if lines:
+        yield lines
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes | None]:
+    buffer = bytearray()
+    too_long = False
+    async for piece in request.stream():
+        *whole, rest = piece.split(b"\n")
+        for part in whole:
+            buffer += part
+            yield None if too_long or len(buffer) > LINE_BYTES_MAX else bytes(buffer)
+            buffer.clear()
+            too_long = False
+        buffer += rest
+        if len(buffer) > LINE_BYTES_MAX:
+            # Read on to the end of the line, keeping nothing of it.
+            too_long = True
+            buffer.clear()
+    if buffer or too_long:
+        yield None if too_long else bytes(buffer)
+
+
+def _answer(acknowledgement: Acknowledgement) -> dict[str, object]:
+    return {
+        "leaf_index": acknowledgement.leaf_index,
+        "leaf_hash": base64.b64encode(acknowledgement.leaf_hash).decode("ascii"),
+        "duplicate": acknowledgement.duplicate,
+    }
+
+
+def _line(answer: dict[str, object]) -> bytes:
+    return orjson.dumps(answer) + b"\n"
