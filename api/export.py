@@ -4,6 +4,7 @@
     Proofs.statement    one statement, opened
     Proofs.capture      one capture with all of its events
     Proofs.enterprise   every statement about one subject, and the adopted policies
+    write_proof         a file of one of these, from the database of the settings
     NotExportable       an entry that is of another form, or nothing to prove
 
 The format is described in `clients/python/README.md`, where also its verifier lies; the two share
@@ -17,17 +18,23 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import ClassVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.migration import require_head
+from api.settings import Settings
 from ledger.canonical import Json, encode
 from ledger.control import Control, KeyBegin, KeyEnd, Mandate, PolicyAdoption
+from ledger.database import Database
+from ledger.directory import Directory
 from ledger.disclosure import WEIGHING, Disclosure, join_presentation
 from ledger.entries import READ_MAX, Entries, Head, LoggedEntry
-from ledger.identity import SubjectLabel
+from ledger.identity import Identity, Scheme, SubjectLabel, parse_label
 from ledger.seal import CONTEXT, Capture, SealedEvent, split_members
 from ledger.statement import Statement
+from ledger.tables import LABEL_CHARACTERS
 
 FORMAT = "xinyuan-proof/1"
 
@@ -136,6 +143,45 @@ class Proofs:
             for name, disclosure in zip(names, statement.disclosures, strict=True)
             if name not in self._withheld
         ]
+
+
+async def write_proof(
+    settings: Settings, kind: str, what: int | str, output: Path, *, withheld: Collection[str]
+) -> int:
+    """Make a proof and write it whole or not at all; says how many bytes.
+
+    Raises `NotExportable`, `DatabaseNotAtHead`, `LedgerError`.
+    """
+    database = Database.connect(settings.database_url)
+    try:
+        await require_head(database)
+        async with database.reading() as session:
+            proofs = Proofs(session, withheld=withheld)
+            match kind, what:
+                case "statement", int():
+                    data = await proofs.statement(what)
+                case "capture", int():
+                    data = await proofs.capture(what)
+                case _:
+                    data = await proofs.enterprise(await _subject(session, str(what)))
+    finally:
+        await database.close()
+    beside = output.with_name(f"{output.name}.new")
+    beside.write_bytes(data)
+    beside.replace(output)
+    return len(data)
+
+
+async def _subject(session: AsyncSession, text: str) -> SubjectLabel:
+    """By `<scheme>:<identifier>`, a bare social credit identifier, or a label."""
+    if ":" not in text and len(text) == LABEL_CHARACTERS:
+        return parse_label(text)
+    scheme, _, identifier = text.rpartition(":")
+    identity = Identity.parse(scheme or Scheme.USCC.value, identifier)
+    subject = await Directory(session).label_of(identity)
+    if subject is None:
+        raise NotExportable(f"no binding introduced {text!r}", path=("enterprise",))
+    return subject
 
 
 def _governs(entry: LoggedEntry, issuers: Collection[SubjectLabel]) -> bool:

@@ -1,0 +1,86 @@
+"""Credentials of the demonstration, one file a tier, so that a newcomer can try every schema.
+
+    TOKEN_DAYS        how long they are good; `xin up` writes them anew at every start
+    token_path        where the credential of a tier lies
+    write_demo_tokens one credential for each holder, signed by the demonstration's issuer
+    read_token        the credential of a tier, or a refusal
+
+They have the final form (`api.access`), and are believed nowhere but in a demonstration.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from api.access import DEMO_ISSUER, DEMO_KEY, Credential, Tier, issue_credential
+from ledger.identity import SubjectLabel
+from ledger.keystore import Keystore
+
+TOKEN_DAYS = 30
+
+
+class TokenMissing(Exception):
+    """There is no credential file of that tier."""
+
+    code: ClassVar[str] = "COMMAND_TOKEN_MISSING"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+def token_path(folder: Path, tier: Tier) -> Path:
+    """One file, mode 0600."""
+    return folder / f"{tier.value}.jwt"
+
+
+def write_demo_tokens(
+    folder: Path,
+    keystore: Keystore,
+    holders: Mapping[Tier, SubjectLabel],
+    *,
+    audience: str,
+    at: datetime,
+) -> None:
+    """Write a credential for each holder; the issuer's key is made the first time."""
+    key = keystore.get(DEMO_KEY) if keystore.has(DEMO_KEY) else keystore.create(DEMO_KEY)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for tier, holder in holders.items():
+        credential = Credential(
+            issuer=DEMO_ISSUER,
+            audience=audience,
+            subject=holder,
+            tier=tier,
+            issued_at=int(at.timestamp()),
+            expires_at=int((at + timedelta(days=TOKEN_DAYS)).timestamp()),
+            reference=secrets.token_hex(8),
+        )
+        _write_secret(token_path(folder, tier), issue_credential(credential, key.seed) + "\n")
+
+
+def read_token(folder: Path, tier: Tier) -> str:
+    """Raises `TokenMissing`."""
+    path = token_path(folder, tier)
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise TokenMissing(
+            f"no credential of tier {tier.value} in {folder}; `xin up` writes those of the "
+            "demonstration",
+            path=(tier.value,),
+        ) from None
+
+
+def _write_secret(path: Path, text: str) -> None:
+    # Never readable by others, not even for a moment, and whole or not at all.
+    beside = path.with_suffix(".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    beside.replace(path)
