@@ -302,7 +302,9 @@ def _known(as_of: Any, tree_size: Any) -> tuple[ColumnElement[bool], ...]:  # no
         declaration.subject == EventRow.subject,
         declaration.event_id == EventRow.event_id,
         declaration.declares_error,
-        declaration.leaf_index < tree_size,
+        # A sum has no index: SQLite, which keeps no statistics, would walk the whole label by
+        # leaf index instead of going to the one event id.
+        declaration.leaf_index + 0 < tree_size,
     )
     return (
         EventRow.happened_on <= as_of,
