@@ -6,6 +6,7 @@
       .policy_in_force    the policy of a day, as the log knew it at a size
       .of  .of_each       ratings by the two clocks, folded from the facts
       .facts_of           a page of a subject's facts, or of those that may be shown on a day
+      .facts_of_each      the same of many subjects together
       .with_grade         a page of the subjects whose stored rating has a grade
       .refresh            one bounded step that brings `credit_rating` up to a day
 
@@ -28,6 +29,8 @@ from sqlalchemy import (
     BigInteger,
     Date,
     LargeBinary,
+    Row,
+    Select,
     Table,
     Update,
     bindparam,
@@ -213,24 +216,41 @@ class Ratings:
         """
         assert 0 < limit <= FACTS_PAGE_MAX
         query = (
-            _FACTS.add_columns(FactRow.issuer, FactRow.public_until)
-            .where(
-                FactRow.subject == subject,
-                FactRow.leaf_index > after,
-                FactRow.leaf_index < tree_size,
-            )
+            _stated(tree_size=tree_size, as_of=as_of, public_on=public_on)
+            .where(FactRow.subject == subject, FactRow.leaf_index > after)
             .order_by(FactRow.leaf_index)
             .limit(limit)
         )
-        if as_of is not None:
-            takes_effect_on = func.coalesce(FactRow.effective_on, FactRow.decided_on)
-            query = query.where(or_(takes_effect_on.is_(None), takes_effect_on <= as_of))
-        if public_on is not None:
-            query = query.where(FactRow.public_from <= public_on, FactRow.public_until >= public_on)
-        return [
-            StatedFact(_fact(row), row.issuer, row.public_until)
-            for row in await self._session.execute(query)
-        ]
+        return [_stated_fact(row) for row in await self._session.execute(query)]
+
+    async def facts_of_each(
+        self,
+        subjects: Sequence[SubjectLabel],
+        *,
+        tree_size: int,
+        as_of: date | None = None,
+        public_on: date | None = None,
+        after: int = -1,
+        limit: int | None = None,
+    ) -> dict[SubjectLabel, list[StatedFact]]:
+        """The same of many subjects in one statement, at most `limit` facts of each."""
+        facts: dict[SubjectLabel, list[StatedFact]] = {subject: [] for subject in subjects}
+        for keys in _chunks(list(facts)):
+            place = func.row_number().over(
+                partition_by=FactRow.subject, order_by=FactRow.leaf_index
+            )
+            numbered = (
+                _stated(tree_size=tree_size, as_of=as_of, public_on=public_on)
+                .add_columns(place.label("place"))
+                .where(FactRow.subject.in_(keys), FactRow.leaf_index > after)
+                .subquery()
+            )
+            query = select(numbered).order_by(numbered.c.subject, numbered.c.leaf_index)
+            if limit is not None:
+                query = query.where(numbered.c.place <= limit)
+            for row in await self._session.execute(query):
+                facts[row.subject].append(_stated_fact(row))
+        return facts
 
     async def with_grade(
         self, grade: Grade, *, policy_hash: bytes, after: str = "", limit: int = SUBJECTS_PAGE_MAX
@@ -289,6 +309,23 @@ class Ratings:
             for row in await self._session.execute(query):
                 facts[row[0]].append(_fact(row))
         return facts
+
+
+def _stated(*, tree_size: int, as_of: date | None, public_on: date | None) -> Select[Any]:
+    """Facts with issuer and publicity, as far as clocks and publicity let them be known."""
+    query = _FACTS.add_columns(FactRow.issuer, FactRow.public_until).where(
+        FactRow.leaf_index < tree_size
+    )
+    if as_of is not None:
+        takes_effect_on = func.coalesce(FactRow.effective_on, FactRow.decided_on)
+        query = query.where(or_(takes_effect_on.is_(None), takes_effect_on <= as_of))
+    if public_on is not None:
+        query = query.where(FactRow.public_from <= public_on, FactRow.public_until >= public_on)
+    return query
+
+
+def _stated_fact(row: Row[Any]) -> StatedFact:
+    return StatedFact(_fact(row), row.issuer, row.public_until)
 
 
 async def _adopt(session: AsyncSession, entries: Sequence[LoggedEntry]) -> set[bytes]:

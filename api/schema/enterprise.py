@@ -144,8 +144,7 @@ class CreditRating:
 
     @described(description="The principal reasons, at most four, heaviest first.")
     def reasons(self) -> list[Reason]:
-        shown = self.rated.rating.reasons[: credit_rating.REASONS_MAX]
-        return [Reason(reason=reason) for reason in shown]
+        return [Reason(reason=reason) for reason in self.rated.rating.principal_reasons]
 
     @described(description="How many acts and red lines count in all.")
     def reason_count(self) -> int:

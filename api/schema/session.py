@@ -50,9 +50,6 @@ from ledger.sequencer import Sequencer
 from ledger.statement import Statement
 from ledger.tables import CursorRow
 
-FACTS_OF_ONE_RATING = 1_000
-"""Facts read at once for the rating of one subject; more are read in further pages."""
-
 
 @dataclass(frozen=True, slots=True)
 class VisibleStatement:
@@ -124,6 +121,15 @@ class Session:
         """The day by which publicity is judged, or None where the caller sees all."""
         return None if self.caller.sees_all_of(subject) else self.today
 
+    def _by_publicity(
+        self, subjects: Sequence[SubjectLabel]
+    ) -> dict[date | None, list[SubjectLabel]]:
+        """At most two groups: what the caller sees all of, and the rest."""
+        groups: dict[date | None, list[SubjectLabel]] = defaultdict(list)
+        for subject in subjects:
+            groups[self.public_on(subject)].append(subject)
+        return groups
+
     async def is_visible(self, subject: SubjectLabel, leaf_index: int) -> bool:
         """Whether the caller may see the statement at that index."""
         async with self.reading() as session:
@@ -167,46 +173,36 @@ class Session:
                 except CreditError as error:
                     answers.update({(subject, clocks): error for subject in subjects})
                     continue
-                for subject in subjects:
-                    facts = await self._facts(ratings, subject, clocks)
-                    answers[subject, clocks] = _rated(policy, facts, clocks, subject)
+                for public_on, group in self._by_publicity(subjects).items():
+                    facts = await ratings.facts_of_each(
+                        group, tree_size=clocks.tree_size, public_on=public_on
+                    )
+                    for subject in group:
+                        answers[subject, clocks] = _rated(policy, facts[subject], clocks, subject)
         return [answers[key] for key in keys]
-
-    async def _facts(
-        self, ratings: Ratings, subject: SubjectLabel, clocks: Clocks
-    ) -> list[StatedFact]:
-        facts: list[StatedFact] = []
-        while True:
-            page = await ratings.facts_of(
-                subject,
-                tree_size=clocks.tree_size,
-                public_on=self.public_on(subject),
-                after=facts[-1].fact.leaf_index if facts else -1,
-                limit=FACTS_OF_ONE_RATING,
-            )
-            facts += page
-            if len(page) < FACTS_OF_ONE_RATING:
-                return facts
 
     async def _pages(self, keys: list[_PageKey]) -> list[StatementPage]:
         indexes: dict[_PageKey, list[int]] = {}
+        alike: dict[tuple[Clocks, Page], list[SubjectLabel]] = defaultdict(list)
+        for subject, clocks, page in keys:
+            alike[clocks, page].append(subject)
         async with self.reading() as session:
             ratings = Ratings(session)
-            for key in keys:
-                subject, clocks, page = key
-                facts = await ratings.facts_of(
-                    subject,
-                    tree_size=clocks.tree_size,
-                    as_of=clocks.as_of,
-                    public_on=self.public_on(subject),
-                    after=-1 if page.after is None else int(page.after),
-                    limit=page.first + 1,
-                )
-                indexes[key] = [fact.fact.leaf_index for fact in facts]
-            wanted = sorted(
-                {index for key, found in indexes.items() for index in found[: key[2].first]}
-            )
-            entries = await _entries(session, wanted)
+            for (clocks, page), subjects in alike.items():
+                for public_on, group in self._by_publicity(subjects).items():
+                    facts = await ratings.facts_of_each(
+                        group,
+                        tree_size=clocks.tree_size,
+                        as_of=clocks.as_of,
+                        public_on=public_on,
+                        after=-1 if page.after is None else int(page.after),
+                        limit=page.first + 1,
+                    )
+                    for subject in group:
+                        found = [stated.fact.leaf_index for stated in facts[subject]]
+                        indexes[subject, clocks, page] = found
+            wanted = {index for key in keys for index in indexes[key][: key[2].first]}
+            entries = await _entries(session, sorted(wanted))
         names = await self.issuer_names()
         return [
             StatementPage(
