@@ -29,11 +29,9 @@ Z in ASCII (`[`, `\\`, `]`), which no `jti` may hold: there they stand as `:5B` 
     ├── RowMalformed      IMPORT_ROW_MALFORMED       a field that cannot be read
     ├── FirmUnfit         IMPORT_FIRM_UNFIT          no identifier, or a natural person's
     ├── ChargeUnknown     IMPORT_CHARGE_UNKNOWN      a number the charges table lacks
-    ├── NumberRepeated    IMPORT_NUMBER_REPEATED     the same number on two lines
-    ├── EntryRefused      IMPORT_ENTRY_REFUSED       the door refused what a line amounts to
-    └── DoorClosed        IMPORT_DOOR_CLOSED         the door does not answer, or not in form
+    └── NumberRepeated    IMPORT_NUMBER_REPEATED     the same number on two lines
 
-Nothing is sent of a file that raises one of the first six. Pure.
+Nothing is sent of a file that raises one of them. Pure.
 """
 
 from __future__ import annotations
@@ -147,18 +145,6 @@ class NumberRepeated(ImportFault):
     """One number on two lines."""
 
     code = "IMPORT_NUMBER_REPEATED"
-
-
-class EntryRefused(ImportFault):
-    """The door refused what a line amounts to; the message opens with the door's own code."""
-
-    code = "IMPORT_ENTRY_REFUSED"
-
-
-class DoorClosed(ImportFault):
-    """The door does not answer. What it acknowledged stands; run again to do the rest."""
-
-    code = "IMPORT_DOOR_CLOSED"
 
 
 class Group(Enum):
