@@ -221,7 +221,7 @@ class Trace:
             moments = {ref: at for walk in walks for ref, at in walk.events_of(name).items()}
             nodes[name] = Node(
                 identifier=name,
-                grain=Identifier.parse_any(name).grain,
+                grain=walks[met].grains[name],
                 direction=direction if name == root else walks[met].direction,
                 level=level,
                 events=tuple(sorted(moments, key=lambda ref: (moments[ref], ref))),
@@ -433,6 +433,7 @@ class Walk:
         self._level = 0
         self._pending = [_Step(self.root, _Standing.WHOLE, _ALWAYS)]
         self.levels: dict[str, int] = {self.root: 0}
+        self.grains: dict[str, Grain] = {self.root: root.finest.grain}
         self._covered: dict[tuple[str, _Standing], _Times] = defaultdict(_Times)
         self._covered[self.root, _Standing.WHOLE].add(_ALWAYS)
         self._known: set[str] = set()
@@ -474,8 +475,9 @@ class Walk:
                     self.truncated = True
                     continue
                 self.levels[name] = self._level + 1
+                self.grains[name] = Identifier.parse_any(name).grain
             self.edges[edge] |= refs
-            if name != self.root and Identifier.parse_any(name).grain in _ENDS:
+            if name != self.root and self.grains[name] in _ENDS:
                 continue
             if self._covered[name, step.standing].add(step.window):
                 following.append(step)

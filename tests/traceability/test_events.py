@@ -8,16 +8,17 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy import event as database_event
 
 from ledger.admission import Submission
+from ledger.batch import Acknowledgement
 from ledger.control import Mandate
 from ledger.entries import Entries
 from ledger.errors import DuplicateConflict
 from ledger.follower import Follower
 from ledger.identity import Identity
 from ledger.seal import Capture, Party
-from ledger.batch import Acknowledgement
 from tests.world import DAIRY, TRADER, World, random_salts, rows_of_all_tables, seed_of
 from traceability.capture import seal_document
 from traceability.document import Document, Event, EventType
@@ -199,6 +200,38 @@ async def test_each_level_of_a_walk_is_one_statement(trade: Trade) -> None:
     asked = [statement for statement in statements if "trace_item" in statement]
     assert max(node.level for node in trace.nodes) == 4
     assert len(asked) == 5
+
+
+async def test_a_walk_goes_to_each_event_by_an_index_and_scans_nothing_of_the_store(
+    trade: Trade,
+) -> None:
+    for event in farm_to_shelf():
+        await trade.capture(event)
+    plans: list[str] = []
+
+    def explain(
+        connection: Connection,
+        _: object,
+        statement: str,
+        parameters: tuple[object, ...],
+        *__: object,
+    ) -> None:
+        if "trace_item" in statement and not statement.startswith("EXPLAIN"):
+            told = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in told)
+
+    if (
+        trade.world.database.is_sqlite
+    ):  # PostgreSQL decides by its statistics, and scans small tables.
+        engine = trade.world.database.engine.sync_engine
+        database_event.listen(engine, "before_cursor_execute", explain)
+        await trade.trace(WHEEL)
+        database_event.remove(engine, "before_cursor_execute", explain)
+        assert len(plans) > 10
+        assert [plan for plan in plans if plan.startswith("SCAN trace_")] == []
+        # Not by the label alone: that would read all that a party ever captured.
+        assert [plan for plan in plans if "(subject=? AND leaf_index<?)" in plan] == []
+    assert len(names(await trade.trace(WHEEL))) == 5
 
 
 async def test_an_event_is_known_from_its_day_and_its_tree_size_on(trade: Trade) -> None:
