@@ -202,7 +202,7 @@ class Access:
                 "the header is not exactly alg Ed25519, the issuer's kid, and typ at+jwt",
                 path=("credential", "header"),
             )
-        if not jws.verify_compact(signed, key, registry=_REGISTRY):
+        if not jws.validate_compact(signed, key, registry=_REGISTRY):
             raise CredentialMalformed(
                 "the signature does not verify", path=("credential", "signature")
             )
