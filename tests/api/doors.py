@@ -83,6 +83,8 @@ class Doors:
                 await admit_authority(
                     service, identity.label(), names={"en": name, "zh": "某局"}, kinds=kinds
                 )
+            # Views follow in their own time; from here on nothing moves unless a test moves it.
+            await service.followed(service.writer.tree_size)
             app = create_app(service)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://log.test") as client:
