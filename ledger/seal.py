@@ -38,6 +38,13 @@ EVENTS_MAX = 500
 CAPTURE_BYTES_MAX = 10 * 1024 * 1024
 """All event bytes of one capture together."""
 
+CONTEXT_BYTES_MAX = 64 * 1024
+"""Every event is hashed with it: 500 events, 32 MB. The standard's own is named by its URL."""
+
+DEPTH_MAX = 64
+"""Objects and lists within one another, the event itself among them, as `traceability.document`
+has it. What is read back must not depend on how deep the reader's stack is by then."""
+
 CONTEXT = "@context"
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -91,7 +98,8 @@ def _members(text: str) -> dict[str, tuple[int, int]]:
             if text[at] != ":":
                 raise ValueError("a colon is missing")
             start = _skip(text, at + 1)
-            _, end = _DECODER.raw_decode(text, start)
+            value, end = _DECODER.raw_decode(text, start)
+            _check_depth(value, DEPTH_MAX - 1)
             if name in members:
                 raise ValueError("a member name is repeated")
             members[name] = (start, end)
@@ -105,6 +113,15 @@ def _members(text: str) -> dict[str, tuple[int, int]]:
     if _skip(text, at) != len(text):
         raise ValueError("there is something after the object")
     return members
+
+
+def _check_depth(value: object, levels: int) -> None:
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise ValueError(f"nested deeper than {DEPTH_MAX} levels")
+        for member in value.values() if isinstance(value, dict) else value:
+            if isinstance(member, dict | list):
+                _check_depth(member, levels - 1)
 
 
 def _skip(text: str, at: int) -> int:
@@ -232,6 +249,8 @@ class Capture:
             raise CaptureInvalid(f"not 1 to {EVENTS_MAX} events", path=("events",))
         if sum(len(event.raw) for event in events) > CAPTURE_BYTES_MAX:
             raise CaptureInvalid(f"more than {CAPTURE_BYTES_MAX} event bytes", path=("events",))
+        if len(context) > CONTEXT_BYTES_MAX:
+            raise CaptureInvalid(f"more than {CONTEXT_BYTES_MAX} bytes", path=("context",))
         if any(len(event.secret) != SECRET_BYTES for event in events):
             raise CaptureInvalid(f"a secret is not {SECRET_BYTES} bytes", path=("events",))
         if payload["count"] != len(events) or type(payload["count"]) is not int:
@@ -287,18 +306,7 @@ def issue_capture(
         "jti": jti,
         "sub": party.capture_label,
     }
-    token = sign(seed, TokenType.CAPTURE, payload)
-    return Capture(
-        token=token,
-        capture_id=capture_id,
-        issuer=issuer,
-        subject=party.capture_label,
-        jti=check_reference(jti),
-        issued_at=issued_at,
-        party=party,
-        context=context,
-        events=tuple(events),
-    )
+    return Capture.parse(sign(seed, TokenType.CAPTURE, payload), party, context, events)
 
 
 def _root_member(payload: Mapping[str, Json]) -> bytes:

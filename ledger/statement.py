@@ -186,7 +186,11 @@ class Draft:
 
 
 def issue(draft: Draft, seed: bytes, salts: Iterator[bytes]) -> Statement:
-    """Sign a draft with a 32-byte seed; each member takes one salt of 16 random bytes."""
+    """Sign a draft with a 32-byte seed; each member takes one salt of 16 random bytes.
+
+    The statement is that which a reader of token and disclosures parses: a draft outside its form
+    is refused here, before it can stand in the log for ever. Raises what `Statement.parse` raises.
+    """
     values = draft.weighing.values()
     weighing = {name: Disclosure.of(next(salts), None, values[name]) for name in WEIGHING}
     particulars = [
@@ -203,16 +207,8 @@ def issue(draft: Draft, seed: bytes, salts: Iterator[bytes]) -> Statement:
     }
     for name, disclosure in weighing.items():
         payload[name] = [{"...": disclosure.digest}]
-    return Statement(
-        token=sign(seed, TokenType.STATEMENT, payload),
-        issuer=draft.issuer,
-        subject=draft.subject,
-        jti=draft.jti,
-        issued_at=draft.issued_at,
-        weighing=draft.weighing,
-        particulars=draft.particulars,
-        disclosures=(*weighing.values(), *particulars),
-    )
+    token = sign(seed, TokenType.STATEMENT, payload)
+    return Statement.parse(token, [item.text for item in (*weighing.values(), *particulars)])
 
 
 def check_reference(jti: Json) -> str:

@@ -105,13 +105,17 @@ class Token:
 
 
 def sign(seed: bytes, type_: TokenType, payload: dict[str, Json]) -> Token:
-    """The token over `payload` by the Ed25519 key with this 32-byte seed."""
+    """The token over `payload` by the Ed25519 key with this 32-byte seed.
+
+    What is written is read at once, so that nobody signs what no reader takes.
+    Raises `TokenMalformed`.
+    """
     key = SigningKey(seed)
     kid = thumbprint(bytes(key.verify_key))
     header = encode({"alg": "Ed25519", "kid": kid, "typ": type_.value})
     signing_input = f"{b64url(header)}.{b64url(encode(payload))}"
     signature = key.sign(signing_input.encode("ascii")).signature
-    return Token(f"{signing_input}.{b64url(signature)}", type_, kid, payload, signature)
+    return Token.parse(f"{signing_input}.{b64url(signature)}")
 
 
 def public_key_of(seed: bytes) -> bytes:

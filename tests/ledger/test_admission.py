@@ -8,7 +8,6 @@ import pytest
 from ledger.admission import (
     SUBMISSION_BODIES_MAX,
     Submission,
-    check_form,
     form_of,
     leaf_of,
 )
@@ -17,6 +16,7 @@ from ledger.canonical import Json, decode
 from ledger.control import (
     LOG_LABEL,
     Control,
+    ControlContent,
     Genesis,
     KeyBegin,
     KeyEnd,
@@ -41,6 +41,7 @@ from ledger.errors import (
     SubjectAlreadyBound,
     SubjectUnknown,
     SubmissionTooLarge,
+    TokenMalformed,
 )
 from ledger.identity import SubjectLabel
 from ledger.statement import Statement, Weighing
@@ -248,10 +249,27 @@ def test_a_submission_has_1_to_1000_bodies() -> None:
             Submission(bodies)
 
 
-def test_a_control_entry_that_fills_more_than_a_leaf_is_refused() -> None:
+def test_a_control_entry_that_fills_more_than_a_leaf_is_refused_before_it_is_signed() -> None:
     policy: dict[str, Json] = {f"rule-{number}": "x" * 100 for number in range(600)}
-    with pytest.raises(SubmissionTooLarge):
-        check_form(signed(PolicyAdoption(policy)))
+    with pytest.raises(TokenMalformed):
+        signed(PolicyAdoption(policy))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(Mandate(MARKET.label(), ("inspection", "binding")), id="kinds out of order"),
+        pytest.param(Mandate(MARKET.label(), ("no-such-kind",)), id="a kind nobody knows"),
+        pytest.param(PolicyAdoption({}), id="a policy that says nothing"),
+        pytest.param(
+            KeyBegin(MARKET.label(), public_key_of(seed_of("market")), custodial=True, names={}),
+            id="a key whose issuer has no name",
+        ),
+    ],
+)
+def test_a_control_entry_that_no_reader_takes_is_never_signed(content: ControlContent) -> None:
+    with pytest.raises(ControlInvalid):
+        signed(content)
 
 
 Story = Callable[[World], Statement]

@@ -12,6 +12,8 @@ from ledger.errors import CaptureInvalid, LabelInvalid, LedgerError, SealMismatc
 from ledger.identity import SubjectLabel, person_capture_label
 from ledger.merkle import leaf_hash, root
 from ledger.seal import (
+    CONTEXT_BYTES_MAX,
+    DEPTH_MAX,
     EVENTS_MAX,
     Capture,
     Party,
@@ -209,3 +211,48 @@ def test_a_person_captures_under_a_label_that_its_code_does_not_give_away() -> N
     assert encode({"party": party.identifier}) == encode({"party": label})
     with pytest.raises(CaptureInvalid):
         Party.parse("uscc", PERSON.identifier)
+
+
+def issued(
+    *events: bytes, context: bytes = CONTEXT, capture_id: str = CAPTURE.capture_id
+) -> Capture:
+    """A capture of the dairy."""
+    return issue_capture(
+        seed=seed_of("dairy"),
+        issuer=DAIRY.label(),
+        jti="capture-2",
+        capture_id=capture_id,
+        issued_at=1_764_000_000,
+        party=Party.of(DAIRY),
+        context=context,
+        events=[SealedEvent(raw, bytes(16)) for raw in events],
+    )
+
+
+def test_a_capture_that_no_reader_takes_is_never_issued() -> None:
+    with pytest.raises(CaptureInvalid):
+        issued(*[b"{}"] * (EVENTS_MAX + 1))
+    with pytest.raises(CaptureInvalid):
+        issued(b"{}", capture_id="NOT-A-UUID")
+
+
+def test_a_context_is_bounded_since_every_event_is_sealed_with_it() -> None:
+    longest = b'"' + b"c" * (CONTEXT_BYTES_MAX - 2) + b'"'
+    assert issued(b"{}", context=longest).context == longest
+    with pytest.raises(CaptureInvalid) as refusal:
+        issued(b"{}", context=longest + b" ")
+    assert refusal.value.path == ("context",)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_an_event_nests_as_deep_as_a_named_bound_and_not_as_deep_as_the_stack(opening: str) -> None:
+    closing = {"[": "]", '{"a":': "}"}[opening]
+
+    def event(levels: int) -> bytes:
+        return f'{{"deep":{opening * levels}0{closing * levels}}}'.encode()
+
+    assert set(split_members(event(DEPTH_MAX - 1))) == {"deep"}
+    with pytest.raises(CaptureInvalid):
+        split_members(event(DEPTH_MAX))
+    with pytest.raises(CaptureInvalid):
+        split_members(event(100_000))

@@ -394,3 +394,30 @@ def test_the_published_schema_of_a_kind_agrees_with_its_parser(kind: str) -> Non
         {**document, "weighing": {**weighing.values(), "outcome": "rumour"}},
     ):
         assert not validator.is_valid(broken)
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"),
+    [
+        pytest.param(
+            lambda: stated(failed_inspection(case="c" * 65)), StatementInvalid, id="a long case id"
+        ),
+        pytest.param(
+            lambda: stated(failed_inspection(case="c\x00")),
+            StatementInvalid,
+            id="a NUL in a case id",
+        ),
+        pytest.param(lambda: stated(jti="j" * 65), StatementInvalid, id="a long reference"),
+        pytest.param(
+            lambda: stated(particulars={"subject": SUBJECT, "charges": ["罚" * 200] * 32}),
+            DisclosureInvalid,
+            id="a list within its bounds whose disclosure is not",
+        ),
+    ],
+)
+def test_what_no_reader_takes_is_never_issued(
+    make: Callable[[], Statement], refusal: type[LedgerError]
+) -> None:
+    # Otherwise the log would hold for ever what stops every follower.
+    with pytest.raises(refusal):
+        make()
