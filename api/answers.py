@@ -5,6 +5,7 @@
     AnswerRefused                the door's refusal, code and path as they came
     answered                     the one root field of an answer
     enterprise_text              a rating with its reasons, statement by statement
+    counted                      a number and what is counted
     trace_text                   a lineage, step by step, and the events that say so
 
 The texts show what the answers hold and nothing that was reckoned here. Pure.
@@ -129,6 +130,11 @@ def trace_text(trace: Mapping[str, Any]) -> str:
     return "\n".join(_trace_lines(trace)) + "\n"
 
 
+def counted(number: int, what: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _enterprise_lines(enterprise: Mapping[str, Any]) -> Iterator[str]:
     yield _names(enterprise["name"]) or enterprise["label"]
     identifier = enterprise["identifier"]
@@ -162,7 +168,7 @@ def _enterprise_lines(enterprise: Mapping[str, Any]) -> Iterator[str]:
     more = rating["reasonCount"] - len(rating["reasons"])
     if more:
         yield ""
-        yield f"and {more} lesser reasons"
+        yield f"and {counted(more, 'lesser reason')}"
 
 
 def _reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:
@@ -183,7 +189,7 @@ def _trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
     nodes: Sequence[Mapping[str, Any]] = trace["nodes"]
     yield trace["root"]
     yield _member("true on", f"{trace['asOf']}, as known at tree size {trace['treeSize']}")
-    met = f"{len(nodes)} names, {len(trace['events'])} events"
+    met = f"{counted(len(nodes), 'name')}, {counted(len(trace['events']), 'event')}"
     bound = "; cut short by a bound" if trace["truncated"] else ""
     yield _member("met", f"{met}, {trace['direction'].lower()} to depth {trace['depth']}{bound}")
     grains = {node["identifier"]: node["grain"].lower() for node in nodes}

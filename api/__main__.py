@@ -1,0 +1,320 @@
+"""The `xin` command.
+
+    up          a demonstration: a ledger, a small told world, a server
+    serve       serve the ledger of XIN_HOME or XIN_DATABASE_URL
+    init        found an empty ledger
+    migrate     bring the database to the tables of this version
+    enterprise  one enterprise: its grade, and why
+    trace       where something came from and where it went
+    capture     EPCIS documents into the ledger
+    import      published data into the ledger
+    export      proof files for strangers
+    rebuild     make every view again from log and opening store
+    schema      write the GraphQL schema of every tier
+
+Exit codes: 0 done, 1 refused (code, message and path on standard error), 2 wrong usage. Settings
+come from the environment (docs/settings.md). Commands load what they need when they run, so that
+help is there at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from api.access import Tier
+    from api.settings import Settings
+
+_T = TypeVar("_T")
+
+xin = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Xinyuan 信源: who stated what about an exporter, what it amounts to, and its proof.",
+)
+exports = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Write a proof file for strangers."
+)
+imports = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Read published data into the ledger."
+)
+xin.add_typer(exports, name="export")
+xin.add_typer(imports, name="import")
+
+
+class As(StrEnum):
+    """Whose credential goes with a question. The names are those of `api.access.Tier`."""
+
+    PUBLIC = "public"
+    ENTERPRISE = "enterprise"
+    BANK = "bank"
+    AUTHORITY = "authority"
+
+
+class Way(StrEnum):
+    """Which way a trace walks."""
+
+    UP = "up"
+    DOWN = "down"
+    BOTH = "both"
+
+
+AsOption = Annotated[As, typer.Option("--as", help="Whose credential to show, from XIN_HOME.")]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="True on this day; by default today."),
+]
+SizeOption = Annotated[
+    int | None, typer.Option("--tree-size", min=1, help="As known at this size of the log.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutputOption = Annotated[
+    Path, typer.Option("-o", "--output", dir_okay=False, writable=True, help="The proof file.")
+]
+WithholdOption = Annotated[
+    list[str] | None,
+    typer.Option("--withhold", metavar="MEMBER", help="Leave this member closed; repeatable."),
+]
+IndexArgument = Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Its leaf index.")]
+FOLDER = Path(__file__).resolve().parent
+FILE: dict[str, Any] = {"exists": True, "dir_okay": False, "readable": True}
+
+
+@xin.command()
+def up() -> None:
+    """Make a demonstration ledger and serve it; the second time, serve it again."""
+    from api.demo import STORY
+    from api.operating import serve_demonstration
+
+    _run(serve_demonstration(_settings(), STORY, say=typer.echo))
+
+
+@xin.command()
+def serve() -> None:
+    """Serve an existing ledger on 127.0.0.1, for a reverse proxy to stand before."""
+    from api.operating import serve_ledger
+
+    _run(serve_ledger(_settings(), say=typer.echo))
+
+
+@xin.command()
+def init(
+    operator: Annotated[str, typer.Option(help="Who runs the log; written into its genesis.")],
+) -> None:
+    """Found an empty ledger: tables, keys, genesis. Safe to repeat."""
+    from api.operating import found_ledger
+
+    log_key = _run(found_ledger(_settings(), operator=operator))
+    typer.echo(log_key)
+
+
+@xin.command()
+def migrate() -> None:
+    """Bring the database to the tables of this version."""
+    from api.operating import migrate_database
+
+    typer.echo(f"at revision {_run(migrate_database(_settings()))}")
+
+
+@xin.command()
+def enterprise(
+    identifier: Annotated[
+        str,
+        typer.Argument(
+            help="A social credit identifier, SCHEME:IDENTIFIER (fei, lei, inn), or a label."
+        ),
+    ],
+    as_of: AsOfOption = None,
+    tree_size: SizeOption = None,
+    tier: AsOption = As.PUBLIC,
+    as_json: JsonOption = False,
+) -> None:
+    """One enterprise: its grade, the reasons, and what comes next."""
+    from api.answers import ENTERPRISE, enterprise_text
+
+    answer = _ask(ENTERPRISE, tier, {"id": identifier, **_clocks(as_of, tree_size)})
+    _print(answer, as_json, enterprise_text)
+
+
+@xin.command()
+def trace(
+    link: Annotated[str, typer.Argument(help="A GS1 Digital Link of any host, or an EPC URN.")],
+    direction: Annotated[Way, typer.Option(help="Which way to walk.")] = Way.BOTH,
+    as_of: AsOfOption = None,
+    tree_size: SizeOption = None,
+    tier: AsOption = As.PUBLIC,
+    as_json: JsonOption = False,
+) -> None:
+    """Where something came from and where it went."""
+    from api.answers import TRACE, trace_text
+
+    variables = {"link": link, "direction": direction.name, **_clocks(as_of, tree_size)}
+    _print(_ask(TRACE, tier, variables), as_json, trace_text)
+
+
+@xin.command()
+def capture(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", **FILE)],
+    party: Annotated[
+        str | None,
+        typer.Option(help="Who captured, as for the command enterprise; authorities may say so."),
+    ] = None,
+    tier: AsOption = As.ENTERPRISE,
+    as_json: JsonOption = False,
+) -> None:
+    """Send EPCIS 2.0 JSON documents through the door, each as one sealed entry."""
+    from api.answers import counted
+    from api.progress import Bar
+    from api.submitting import capture_files
+
+    with Bar.shown("capturing") as bar:
+        work = capture_files(_settings(), files, bar, tier=_tier(tier), party=party)
+        captured = _run(work)
+    for one in captured:
+        known = ", known before" if one.duplicate else ""
+        text = f"entry {one.leaf_index}  {counted(one.events, 'event')} of {one.file.name}{known}"
+        typer.echo(json.dumps(one.members(), ensure_ascii=False) if as_json else text)
+
+
+@imports.command("fda-refusals")
+def import_fda_refusals(
+    file: Annotated[Path, typer.Argument(help="The refusals, csv or csv.gz.", **FILE)],
+    charges: Annotated[
+        Path | None,
+        typer.Option(help="The charges; by default fda_charges.csv(.gz) beside FILE.", **FILE),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import refusals of the US FDA: a filing for each firm, a statement for each line."""
+    from api.progress import Bar
+    from api.submitting import import_refusals, summary_members, summary_text
+
+    with Bar.shown("importing") as bar:
+        summary = _run(import_refusals(_settings(), file, charges, bar))
+    typer.echo(json.dumps(summary_members(summary)) if as_json else summary_text(summary))
+
+
+@exports.command("statement")
+def export_statement(
+    leaf_index: IndexArgument, output: OutputOption, withhold: WithholdOption = None
+) -> None:
+    """Prove one statement."""
+    _export("statement", leaf_index, output, withhold)
+
+
+@exports.command("capture")
+def export_capture(leaf_index: IndexArgument, output: OutputOption) -> None:
+    """Prove one capture, with all of its events."""
+    _export("capture", leaf_index, output, None)
+
+
+@exports.command("enterprise")
+def export_enterprise(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="As for the command enterprise.")],
+    output: OutputOption,
+    withhold: WithholdOption = None,
+) -> None:
+    """Prove every statement about one enterprise."""
+    _export("enterprise", identifier, output, withhold)
+
+
+@xin.command()
+def rebuild(as_json: JsonOption = False) -> None:
+    """Clear every view and follow the log again. No server may run meanwhile."""
+    from api.operating import rebuild_views
+
+    done = _run(rebuild_views(_settings()))
+    members = {"entries": done.entries, "ratings": done.ratings}
+    text = f"{done.entries} entries read, {done.ratings} grades written"
+    typer.echo(json.dumps(members) if as_json else text)
+
+
+@xin.command()
+def schema(
+    folder: Annotated[
+        Path, typer.Option(file_okay=False, exists=True, help="Where to; `api/` by default.")
+    ] = FOLDER,
+) -> None:
+    """Write api/schema.<tier>.graphql for every tier."""
+    from api.schema.schemas import print_all
+
+    for path in print_all(folder):
+        typer.echo(path)
+
+
+def _export(kind: str, what: int | str, output: Path, withhold: list[str] | None) -> None:
+    from api.export import write_proof
+
+    size = _run(write_proof(_settings(), kind, what, output, withheld=withhold or ()))
+    typer.echo(f"{output}: {size} bytes; check it with  xinyuan verify {output} --log-key …")
+
+
+def _ask(document: str, tier: As, variables: dict[str, Any]) -> dict[str, Any]:
+    from api.answers import Question
+    from api.door import ask
+
+    return _run(ask(_settings(), _tier(tier), Question(document, variables)))
+
+
+def _print(answer: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    else:
+        typer.echo(text(answer), nl=False)
+
+
+def _clocks(as_of: date | None, tree_size: int | None) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    if as_of is not None:
+        variables["asOf"] = as_of.strftime("%Y-%m-%d")
+    if tree_size is not None:
+        variables["knownAt"] = {"treeSize": tree_size}
+    return variables
+
+
+def _tier(tier: As) -> Tier:
+    from api.access import Tier
+
+    return Tier(tier.value)
+
+
+def _settings() -> Settings:
+    from api.settings import Settings
+
+    return Settings.from_environment()
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    return asyncio.run(work)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit; a refusal is three lines and exit code 1."""
+    try:
+        xin(arguments)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        # Every refusal has these three; anything else is a bug, and shows its traceback.
+        if not all(hasattr(error, name) for name in ("code", "message", "path")):
+            raise
+        lines = [f"REFUSED  {error.message}", f"  code   {error.code}"]  # type: ignore[attr-defined]
+        if error.path:  # type: ignore[attr-defined]
+            lines.append(f"  where  {' / '.join(map(str, error.path))}")  # type: ignore[attr-defined]
+        sys.stderr.write("\n".join(lines) + "\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

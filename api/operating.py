@@ -1,0 +1,137 @@
+"""What an operator does with a ledger: make its tables, found it, serve it.
+
+    migrate_database      the tables of this version
+    found_ledger          tables, keys, genesis; says the log key
+    serve_ledger          serve what is there
+    serve_demonstration   found, serve, tell a story through the door
+    rebuild_views         every view again, from log and opening store
+
+All are safe to repeat. Serving ends with SIGINT or SIGTERM, and closes what it opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import httpx
+
+from api.app import create_app
+from api.founding import found, prepare_keys
+from api.migration import HEAD, migrate, require_head
+from api.rebuild import Rebuilt, rebuild
+from api.service import Service, civil_day, genesis_of, system_clock, views
+from api.serving import Serving, listening
+from api.settings import Settings
+from api.story import Story, welcome
+from api.tokens import write_demo_tokens
+from ledger.database import Database
+from ledger.errors import LedgerEmpty
+from ledger.follower import Follower
+from ledger.keystore import Keystore
+from ledger.writer_lock import WriterLock
+
+DEMO_OPERATOR = "Xinyuan demonstration"
+
+Say = Callable[[str], None]
+
+
+async def migrate_database(settings: Settings) -> str:
+    """Make or bring on the tables; says the revision."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database.connect(settings.database_url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+    return HEAD
+
+
+async def found_ledger(settings: Settings, *, operator: str) -> str:
+    """Tables, keys and genesis where they are missing; says the log's verifier key."""
+    await migrate_database(settings)
+    prepare_keys(Keystore(settings.keys_folder))
+    async with Service.opened(settings, writes=True) as service:
+        await found(service, operator=operator)
+        return _log_key(service)
+
+
+async def serve_ledger(settings: Settings, *, say: Say) -> None:
+    """Serve a founded ledger until a signal. Raises `DatabaseNotAtHead`, `LedgerEmpty`."""
+    with listening(settings.port) as socket:
+        await _require_ledger(settings)
+        async with (
+            Service.opened(settings, writes=True) as service,
+            Serving.running(create_app(service), socket) as serving,
+        ):
+            say(f"serving {settings.address}/graphql, log key {_log_key(service)}")
+            await serving.until_stopped(_nothing())
+
+
+async def serve_demonstration(settings: Settings, story: Story, *, say: Say) -> None:
+    """Found a ledger where none is, serve it, tell the story through the door, then say where."""
+    settings = replace(settings, demo=True)
+    with listening(settings.port) as socket:
+        await migrate_database(settings)
+        keystore = Keystore(settings.keys_folder)
+        prepare_keys(keystore)
+        # The issuer's key must be there before the application asks whom to believe.
+        write_demo_tokens(
+            settings.tokens_folder,
+            keystore,
+            story.holders,
+            audience=settings.origin,
+            at=system_clock(),
+        )
+        async with Service.opened(settings, writes=True) as service:
+            await found(service, operator=DEMO_OPERATOR)
+            app = create_app(service)
+            async with Serving.running(app, socket) as serving:
+                say(f"answering at {settings.address}, telling the demonstration's world …")
+
+                async def tell_and_say() -> None:
+                    transport = httpx.ASGITransport(app)
+                    async with httpx.AsyncClient(
+                        transport=transport, base_url=settings.address
+                    ) as client:
+                        await story.tell(client, keystore)
+                    await service.followed(service.writer.tree_size)
+                    say(welcome(settings, story, log_key=_log_key(service)))
+
+                await serving.until_stopped(tell_and_say())
+
+
+async def rebuild_views(settings: Settings) -> Rebuilt:
+    """Raises `DatabaseNotAtHead`, and `WriterBusy` while a server runs."""
+    database = Database.connect(settings.database_url)
+    try:
+        await require_head(database)
+        lock = await WriterLock.acquire(database, address="xin rebuild")
+        try:
+            day = civil_day(system_clock())
+            return await rebuild(database, Follower(database, views()), day=day)
+        finally:
+            await lock.release()
+    finally:
+        await database.close()
+
+
+async def _require_ledger(settings: Settings) -> None:
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database.connect(settings.database_url)
+    try:
+        await require_head(database)
+        await genesis_of(database)
+    finally:
+        await database.close()
+
+
+def _log_key(service: Service) -> str:
+    genesis = service.writer.authorities.genesis
+    if genesis is None:
+        raise LedgerEmpty("the log has no genesis yet; `xin init` founds it")
+    return genesis.log_key.vkey
+
+
+async def _nothing() -> None:
+    return
