@@ -10,26 +10,31 @@ machine keeps. Statements go in the order of the file, one request after another
 killed anywhere leaves the beginning of the file in the log; run again, what stands there is
 answered as a duplicate, and the rest follows in the same order as if nothing had happened.
 
-While the door works on a request, the next one is signed in a process of its own: a statement
-takes some hundred microseconds to sign, and Python runs one thread at a time.
+While the door works on a request, the next one is signed in a process of its own: opening, parsing
+and sealing a statement keeps one core busy, and Python runs one thread at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import multiprocessing
+import signal
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
 import httpx
 
-from api.office import EntryRefused, Office, accepted, fresh_salts, submit_lines
+from api.office import Answer, EntryRefused, Office, accepted, fresh_salts, submit_lines
 from api.refusals import Cases, FileUnreadable, Stated, read_charges, read_refusals, statements
 from ledger.identity import Identity
 from ledger.keystore import Keystore
@@ -100,16 +105,12 @@ class Import:
         tree_size = added = 0
         for answer in await submit_lines(self.client, self.introduction):
             tree_size = max(tree_size, accepted(answer) + 1)
-        async for batch, lines in self._signed(stated):
-            for one, answer in zip(batch, await submit_lines(self.client, lines), strict=True):
-                try:
-                    tree_size = max(tree_size, accepted(answer) + 1)
-                except EntryRefused as error:
-                    raise EntryRefused(
-                        f"line {one.line}, {one.jti}: {error.message}", path=(one.line, *error.path)
-                    ) from None
-                added += not answer.duplicate
-            advance(len(batch))
+        async with aclosing(self._signed(stated)) as requests:
+            async for batch, lines in requests:
+                for one, answer in zip(batch, await submit_lines(self.client, lines), strict=True):
+                    tree_size = max(tree_size, _accepted_line(one, answer) + 1)
+                    added += not answer.duplicate
+                advance(len(batch))
         return Summary(
             kinds=Counter(one.weighing.kind for one in stated),
             added=added,
@@ -120,13 +121,19 @@ class Import:
 
     async def _signed(
         self, stated: Sequence[Stated]
-    ) -> AsyncIterator[tuple[Sequence[Stated], list[bytes]]]:
+    ) -> AsyncGenerator[tuple[Sequence[Stated], list[bytes]], None]:
         """Requests, in order; the next one is signed while the door works on this one."""
         starts = range(0, len(stated), REQUEST_LINES)
         batches = [stated[start : start + REQUEST_LINES] for start in starts]
-        at = int(self.now().timestamp())
-        for batch in batches:
-            yield batch, await asyncio.to_thread(_sign, self.desk, batch, at)
+        with _signer(self.desk, int(self.now().timestamp())) as connection:
+            for batch in batches[:1]:
+                await asyncio.to_thread(connection.send, batch)
+            for batch, following in zip_longest(batches, batches[1:]):
+                lines: list[bytes] = await asyncio.to_thread(connection.recv)
+                if following is not None:
+                    # The signer waits for work now, so neither side blocks on a full pipe.
+                    await asyncio.to_thread(connection.send, following)
+                yield batch, lines
 
 
 def read_statements(report: Path, charges: Path | None, keystore: Keystore) -> list[Stated]:
@@ -139,12 +146,52 @@ def read_statements(report: Path, charges: Path | None, keystore: Keystore) -> l
     return list(statements(found, Cases(key.seed)))
 
 
-def _sign(desk: Office, batch: Sequence[Stated], at: int) -> list[bytes]:
+def _accepted_line(one: Stated, answer: Answer) -> int:
+    try:
+        return accepted(answer)
+    except EntryRefused as error:
+        raise EntryRefused(
+            f"line {one.line}, {one.jti}: {error.message}", path=(one.line, *error.path)
+        ) from None
+
+
+@contextmanager
+def _signer(desk: Office, at: int) -> Iterator[Connection]:
+    """A process that takes batches and gives lines back; it ends when this one does."""
+    fresh = multiprocessing.get_context("spawn")
+    ours, theirs = fresh.Pipe()
+    process = fresh.Process(target=_sign, args=(theirs, desk, at), daemon=True)
+    process.start()
+    # With its own copy closed, the last end of the pipe on this side goes with this process,
+    # and a signer that is left alone reads the end of it, even after kill -9.
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join()
+
+
+def _sign(batches: Connection, desk: Office, at: int) -> None:
+    # An interrupt at the keyboard reaches both; the importer decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     salts = fresh_salts()
-    return [
-        desk.line(one.subject.label(), one.jti, one.weighing, one.particulars, at=at, salts=salts)
-        for one in batch
-    ]
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            batch: Sequence[Stated] = batches.recv()
+            batches.send(
+                [
+                    desk.line(
+                        one.subject.label(),
+                        one.jti,
+                        one.weighing,
+                        one.particulars,
+                        at=at,
+                        salts=salts,
+                    )
+                    for one in batch
+                ]
+            )
 
 
 def _charges_beside(report: Path) -> Path:

@@ -12,7 +12,7 @@ process is the client's affair. Every reference is the office's own, so that sen
 adds nothing.
 
     OfficeFault
-    ├── EntryRefused   OFFICE_ENTRY_REFUSED   the door refused a line; the message opens with its code
+    ├── EntryRefused   OFFICE_ENTRY_REFUSED   the door refused a line, by a code of its own
     └── DoorClosed     OFFICE_DOOR_CLOSED     the door does not answer, or not in form
 """
 
