@@ -3,6 +3,7 @@
     Enterprise       what the newest filing below a tree size says
     EnterpriseView   fills `ledger_enterprise` from filings
     BindingView      fills `ledger_binding` again; the sequencer writes it as it admits
+    binding_row      what both of them write
     Directory        label_of, enterprise, and pages of enterprises
 
 The label of a person is found by code only through the registry's binding, and only here.
@@ -16,10 +17,9 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.admission import subject_identity
+from ledger.admission import bound_identity, subject_identity
 from ledger.entries import LoggedEntry
 from ledger.identity import Identity, Scheme, SubjectLabel
-from ledger.sequencer import binding_row
 from ledger.statement import Statement
 from ledger.tables import BindingRow, EnterpriseRow
 
@@ -120,6 +120,17 @@ class BindingView:
     async def clear(self, session: AsyncSession) -> None:
         """Remove every row."""
         await session.execute(delete(BindingRow))
+
+
+def binding_row(statement: Statement, leaf_index: int) -> dict[str, object]:
+    """The row by which a one-person business is found."""
+    identity = bound_identity(statement)
+    return {
+        "subject": statement.subject,
+        "scheme": identity.scheme.value,
+        "identifier": identity.identifier,
+        "leaf_index": leaf_index,
+    }
 
 
 class Directory:

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import Body, leaf_of
+from ledger.checkpoint import TREE_SIZE_MAX
 from ledger.control import Control
 from ledger.disclosure import split_presentation
 from ledger.errors import EntryUnknown, LedgerEmpty, ProofInvalid
@@ -41,6 +42,7 @@ from ledger.tiles import (
     TILE_WIDTH,
     Tile,
     entry_bundle,
+    is_node_in_tile,
     node_in_tile,
     tile_of_node,
     width_in_tree,
@@ -51,7 +53,7 @@ READ_MAX = 1_000
 """Entries of one `read`: some 3 MB of statements, or more where captures are among them."""
 
 CAPTURES_MAX = 16
-"""Captures of one `read`: with 500 events of 1 kB each, some 8 MB."""
+"""Captures of one `read`: with 500 events of 1 kB each, some 8 MB; 160 MB at their limit."""
 
 _Answer = TypeVar("_Answer")
 _OpenedRow: TypeAlias = tuple[OpeningRow, bytes, DisclosureRow | None, CaptureRow | None]
@@ -90,7 +92,8 @@ class Entries:
 
     async def at(self, leaf_index: int) -> LoggedEntry:
         """Raises `EntryUnknown`."""
-        found = await self.read(leaf_index, 1)
+        within = 0 <= leaf_index < TREE_SIZE_MAX
+        found = await self.read(leaf_index, 1) if within else ()
         if not found or found[0].leaf_index != leaf_index:
             raise EntryUnknown(f"the log has no index {leaf_index}", path=("leafIndex",))
         return found[0]
@@ -98,10 +101,12 @@ class Entries:
     async def read(self, first: int, limit: int) -> Sequence[LoggedEntry]:
         """At most `limit` entries from index `first` on, in order; fewer where captures are big."""
         assert 0 < limit <= READ_MAX
-        return await self._opened(OpeningRow.leaf_index.between(first, first + limit - 1))
+        return await self._opened(
+            OpeningRow.leaf_index.between(first, first + limit - 1), captures_max=CAPTURES_MAX
+        )
 
     async def of_indexes(self, indexes: Sequence[int]) -> Sequence[LoggedEntry]:
-        """The entries at these indexes, in rising order."""
+        """The entries at these indexes, in rising order, however many captures are among them."""
         assert len(indexes) <= READ_MAX
         return await self._opened(OpeningRow.leaf_index.in_(indexes))
 
@@ -169,11 +174,14 @@ class Entries:
         tiles = {
             (row.level, row.tile_index): row.hashes for row in await self._session.scalars(query)
         }
-        if wanted - tiles.keys():
-            raise EntryUnknown("the log has not that many entries", path=("treeSize",))
-        return make(
-            lambda level, index: node_in_tile(level, index, tiles[tile_of_node(level, index)])
-        )
+
+        def look_up(level: int, index: int) -> Hash:
+            hashes = tiles.get(tile_of_node(level, index), b"")
+            if not is_node_in_tile(level, index, hashes):
+                raise EntryUnknown("the log has not that many entries", path=("treeSize",))
+            return node_in_tile(level, index, hashes)
+
+        return make(look_up)
 
     async def _leaves(self, first: int, count: int) -> list[bytes]:
         query = (
@@ -185,7 +193,9 @@ class Entries:
         assert len(leaves) == count
         return leaves
 
-    async def _opened(self, condition: ColumnElement[bool]) -> list[LoggedEntry]:
+    async def _opened(
+        self, condition: ColumnElement[bool], *, captures_max: int = READ_MAX
+    ) -> list[LoggedEntry]:
         query = (
             select(OpeningRow, EntryRow.leaf, DisclosureRow, CaptureRow)
             .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
@@ -196,8 +206,8 @@ class Entries:
         )
         rows = cast("Sequence[_OpenedRow]", (await self._session.execute(query)).all())
         captures = [opening.leaf_index for opening, _, _, capture in rows if capture is not None]
-        if len(captures) > CAPTURES_MAX:
-            captures = captures[:CAPTURES_MAX]
+        if len(captures) > captures_max:
+            captures = captures[:captures_max]
             rows = [row for row in rows if row[0].leaf_index <= captures[-1]]
         events = await self._events(captures)
         return [

@@ -82,7 +82,10 @@ class Follower:
 
     async def _cursors(self, session: AsyncSession) -> dict[str, CursorRow]:
         names = [view.name for view in self._views]
-        query = select(CursorRow).where(CursorRow.view.in_(names))
+        # Locked, so that a second follower waits and then sees the moved cursor: PostgreSQL would
+        # let both read the same entries. SQLite has one writer at a time anyhow.
+        query = select(CursorRow).where(CursorRow.view.in_(names)).order_by(CursorRow.view)
+        query = query.with_for_update()
         cursors = {row.view: row for row in await session.scalars(query)}
         for name in names:
             if name not in cursors:

@@ -17,7 +17,8 @@ client alone waits one commit, and many share one. A batch is one transaction, i
 
 A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
 outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
-again is answered from step 1.
+again is answered from step 1. A database that is away fails one batch after another, and the writer
+goes on when it is back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from datetime import datetime
 from typing import Self
 
 from sqlalchemy import delete, insert, or_, select, tuple_
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import (
@@ -47,6 +48,7 @@ from ledger.batch import Acknowledgement, Admitted, Batch, Known, Prepared, Refe
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.control import Control, ControlContent, Genesis, PolicyAdoption
 from ledger.database import Database
+from ledger.directory import BindingView, binding_row
 from ledger.disclosure import WEIGHING
 from ledger.entries import Entries
 from ledger.errors import (
@@ -56,6 +58,7 @@ from ledger.errors import (
     WriterFenced,
     WriterOverloaded,
 )
+from ledger.follower import Follower
 from ledger.identity import Identity, Scheme, SubjectLabel
 from ledger.merkle import HASH_BYTES, leaf_hash
 from ledger.note import Signer, Verifier
@@ -111,6 +114,7 @@ class Sequencer:
         self._edge = RightEdge()
         self._last_logged_at: datetime | None = None
         self._authorities = Authorities()
+        self._head_is_known = True
         self._task: asyncio.Task[None] | None = None
         self._grown = asyncio.Event()
 
@@ -129,11 +133,14 @@ class Sequencer:
         """
         sequencer = cls(database, signer, now=now, policy_check=policy_check)
         await sequencer._read_head()
+        # Admission asks `ledger_binding`, which a rebuild that was cut short left empty.
+        if sequencer.tree_size:
+            await Follower(database, [BindingView()]).catch_up()
         sequencer._task = asyncio.create_task(sequencer._run(), name="sequencer")
         return sequencer
 
     async def close(self) -> None:
-        """Stop taking submissions; what still waits is answered as cancelled."""
+        """Stop taking submissions. What still waits is answered `WriterFenced`, and may be kept."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -222,7 +229,7 @@ class Sequencer:
         self, prepared: Prepared
     ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
         if self._task is None or self._task.done():
-            return WriterFenced("this writer has stopped; another one may have taken over")
+            return _stopped()
         answer: asyncio.Future[tuple[Acknowledgement, ...]] = (
             asyncio.get_running_loop().create_future()
         )
@@ -242,19 +249,25 @@ class Sequencer:
                     waiting.append(self._queue.get_nowait())
                     bodies += len(waiting[-1].prepared.submission.bodies)
                 try:
+                    if not self._head_is_known:
+                        await self._read_head()
                     await self._write(waiting)
                 except IntegrityError as error:
                     raise WriterFenced(
                         f"another writer extended the log beyond {self.tree_size}"
                     ) from error
-                except SQLAlchemyError as error:
-                    # Kept or lost? The head says; a client that tries again is told by step 1.
+                except LedgerError:
+                    # Head and signature do not agree: nothing more is signed.
+                    raise
+                except Exception as error:
+                    # The database is away, in whichever driver's words. Kept or lost? The head
+                    # says, once it can be read; a client that tries again is told by step 1.
+                    self._head_is_known = False
                     _fail(waiting, error)
-                    await self._read_head()
         except BaseException as error:
             while not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
-            _fail(waiting, error)
+            _fail(waiting, _stopped() if isinstance(error, asyncio.CancelledError) else error)
             raise
 
     async def _write(self, waiting: Sequence[_Waiting]) -> None:
@@ -318,6 +331,7 @@ class Sequencer:
                 select(CheckpointRow).order_by(CheckpointRow.tree_size.desc()).limit(1)
             )
             if row is None:
+                self._head_is_known = True
                 return
             authorities = Authorities()
             for entry in await Entries(session).controls(row.tree_size):
@@ -336,12 +350,17 @@ class Sequencer:
         self._edge = edge
         self._last_logged_at = row.logged_at
         self._authorities = authorities
+        self._head_is_known = True
         self._grown.set()
 
 
 def _check_log_key(log_key: Verifier, signer: Signer) -> None:
     if signer.verifier != log_key:
         raise LogKeyMismatch("the signing key is not the one this log was founded with")
+
+
+def _stopped() -> WriterFenced:
+    return WriterFenced("this writer has stopped; another one may have taken over")
 
 
 def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
@@ -464,17 +483,6 @@ def _disclosure_row(statement: Statement, leaf_index: int) -> dict[str, object]:
     particulars = "".join(texts[len(WEIGHING) :])
     # Token, both of these, and a tilde are the presentation again; see `ledger.entries`.
     return {"leaf_index": leaf_index, "weighing": weighing, "particulars": particulars}
-
-
-def binding_row(statement: Statement, leaf_index: int) -> dict[str, object]:
-    """The row by which a one-person business is found."""
-    identity = bound_identity(statement)
-    return {
-        "subject": statement.subject,
-        "scheme": identity.scheme.value,
-        "identifier": identity.identifier,
-        "leaf_index": leaf_index,
-    }
 
 
 async def _replace_tiles(session: AsyncSession, tiles: Sequence[tuple[Tile, bytes]]) -> None:

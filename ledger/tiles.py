@@ -9,6 +9,7 @@
     tile_root        the root over a tile's hashes: a hash of the level above
     RightEdge        the unfinished tiles of a growing tree: what to write, and the root
     tile_of_node     the tile that holds, or derives, a node of the tree
+    is_node_in_tile  whether the tree has come that far
     node_in_tile     that node's hash
 
 A full tile is TILE_WIDTH hashes of 32 bytes. Only the rightmost tile of a level may be narrower,
@@ -167,6 +168,12 @@ def tile_of_node(level: int, index: int) -> tuple[int, int]:
     """Level and index of the tile from whose hashes that node is computed."""
     tile_level, inner = divmod(level, TILE_HEIGHT)
     return tile_level, (index << inner) // TILE_WIDTH
+
+
+def is_node_in_tile(level: int, index: int, hashes: bytes) -> bool:
+    """Whether its tile, of which these are the bytes, has all hashes below the node."""
+    inner = level % TILE_HEIGHT
+    return (index << inner) % TILE_WIDTH * HASH_BYTES + (HASH_BYTES << inner) <= len(hashes)
 
 
 def node_in_tile(level: int, index: int, hashes: bytes) -> Hash:

@@ -7,20 +7,22 @@ from hashlib import sha256
 from itertools import count
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, update
 
 from ledger.admission import Submission
 from ledger.checkpoint import open_checkpoint
 from ledger.control import KeyEnd, Mandate
 from ledger.directory import BindingView, Directory, EnterpriseView
-from ledger.entries import Entries
+from ledger.entries import CAPTURES_MAX, Entries
 from ledger.errors import (
     DuplicateConflict,
+    EntryUnknown,
     KeyEnded,
     LedgerEmpty,
     LogKeyMismatch,
     MandateMissing,
     ProofInvalid,
+    SubjectAlreadyBound,
     WriterFenced,
 )
 from ledger.follower import Follower
@@ -28,8 +30,8 @@ from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash, root, verify_consistency, verify_inclusion
 from ledger.note import Signer
 from ledger.sequencer import Sequencer
-from ledger.statement import Severity, Weighing
-from ledger.tables import CheckpointRow, EntryRow, TileRow
+from ledger.statement import Draft, Severity, Statement, Weighing, issue
+from ledger.tables import CheckpointRow, CursorRow, EntryRow, TileRow
 from ledger.token import public_key_of, thumbprint
 from tests.world import (
     DAIRY,
@@ -41,6 +43,7 @@ from tests.world import (
     accept_policy,
     failed_inspection,
     filing,
+    random_salts,
     rows_of_all_tables,
     seed_of,
 )
@@ -229,23 +232,8 @@ async def test_a_tile_that_was_changed_is_noticed_before_anything_is_signed(
 async def test_persons_are_known_by_their_binding_alone(database_url: str) -> None:
     async with World.opened(database_url) as world:
         label = SubjectLabel("A" * 42 + "E")
-        subject = {"id": PERSON.identifier, "scheme": "uscc"}
-        binding = Weighing(
-            kind="binding",
-            code="one-person-business",
-            outcome="bound",
-            decided_on=filing().decided_on,
-        )
         views = Follower(world.database, [BindingView(), EnterpriseView()])
-        await world.state(
-            world.draft(
-                binding,
-                about=label,
-                particulars={"subject": subject},
-                issuer=REGISTRY,
-                key="registry",
-            )
-        )
+        await world.state(bound(label))
         await world.state(
             world.draft(
                 filing(),
@@ -293,3 +281,112 @@ def fixed_salts(number: int) -> Iterator[bytes]:
 
 
 ROOT_OF_EIGHT = "7eb2b9d1d7a8fefe166485b93cfb68ab0fda0e1b0f26a3a1e2d1ed1e31507bb8"
+
+
+async def test_a_writer_outlives_a_database_that_went_away(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        statement = world.draft(failed_inspection())
+        engine = world.database.engine.sync_engine
+        away = [True]
+
+        def refuse(*_: object) -> None:
+            if away:
+                raise ConnectionRefusedError("the database is away")
+
+        event.listen(engine, "before_cursor_execute", refuse)
+        for _ in range(3):
+            # Also the head cannot be read again meanwhile.
+            with pytest.raises(ConnectionRefusedError):
+                await world.state(statement)
+        away.clear()
+        size = world.sequencer.tree_size
+        (acknowledgement,) = await world.state(statement)
+        assert (acknowledgement.leaf_index, acknowledgement.duplicate) == (size, False)
+
+
+async def test_what_waits_when_a_writer_stops_is_refused_and_not_cancelled(
+    database_url: str,
+) -> None:
+    async with World.opened(database_url) as world:
+        drafts = [world.draft(failed_inspection()) for _ in range(3)]
+        answers = [asyncio.create_task(world.state(draft)) for draft in drafts]
+        await asyncio.wait(answers, timeout=0.01)
+        await world.sequencer.close()
+        for answer in await asyncio.gather(*answers, return_exceptions=True):
+            assert not isinstance(answer, asyncio.CancelledError)
+        with pytest.raises(WriterFenced):
+            await world.state(drafts[0])
+
+
+async def test_a_person_is_bound_once_even_after_a_rebuild_was_cut_short(
+    database_url: str,
+) -> None:
+    async with World.opened(database_url) as world:
+        await world.state(bound("A" * 42 + "E"))
+        views = Follower(world.database, [BindingView()])
+        await views.catch_up()
+        async with world.database.writing() as session:
+            # What the first transaction of a rebuild leaves behind.
+            await BindingView().clear(session)
+            await session.execute(update(CursorRow).values(next_index=0))
+        await world.reopen()
+        held = await rows_of_all_tables(world.database)
+        with pytest.raises(SubjectAlreadyBound):
+            await world.state(bound("B" * 42 + "E"))
+        assert await rows_of_all_tables(world.database) == held
+
+
+async def test_a_view_is_followed_once_by_however_many_followers(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        await world.file(DAIRY, "Dairy")
+        followers = [Follower(world.database, [EnterpriseView()]) for _ in range(4)]
+        await followers[0].step(limit=1)
+        read = await asyncio.gather(*(follower.step() for follower in followers))
+        assert sorted(read) == [0, 0, 0, world.sequencer.tree_size - 1]
+
+
+async def test_a_proof_beyond_the_head_is_refused(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        size = world.sequencer.tree_size
+        async with world.database.reading() as session:
+            entries = Entries(session)
+            for beyond in (size + 1, 8, 256, 257, 2**53 - 1):
+                with pytest.raises(EntryUnknown):
+                    await entries.inclusion_path(0, beyond)
+                with pytest.raises(EntryUnknown):
+                    await entries.consistency_path(size, beyond)
+            for leaf_index in (size, -1, 2**53, 2**70):
+                with pytest.raises(EntryUnknown):
+                    await entries.at(leaf_index)
+
+
+async def test_many_captures_are_read_by_their_indexes_without_one_missing(
+    database_url: str,
+) -> None:
+    async with World.opened(database_url) as world:
+        await world.begin_key("dairy", DAIRY.label())
+        indexes = [(await world.capture(b"{}")).leaf_index for _ in range(CAPTURES_MAX + 2)]
+        async with world.database.reading() as session:
+            found = await Entries(session).of_indexes(indexes)
+        assert [entry.leaf_index for entry in found] == indexes
+
+
+def bound(label: str) -> Statement:
+    """The registry binds the one person to a label."""
+    return issue(
+        Draft(
+            issuer=REGISTRY.label(),
+            subject=SubjectLabel(label),
+            jti=f"B-{label[0]}",
+            issued_at=1_764_000_000,
+            weighing=Weighing(
+                kind="binding",
+                code="one-person-business",
+                outcome="bound",
+                decided_on=date(2025, 1, 2),
+            ),
+            particulars={"subject": {"id": PERSON.identifier, "scheme": "uscc"}},
+        ),
+        seed_of("registry"),
+        random_salts(),
+    )
