@@ -25,6 +25,8 @@ def refusals() -> Iterator[type[Exception]]:
     """Every exception of the server that carries a code of its own."""
     for package in (ledger, credit, traceability, api):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.endswith(".__main__"):
+                continue
             module = import_module(found.name)
             for value in vars(module).values():
                 if (
