@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Self, TypeAlias
@@ -60,6 +60,9 @@ DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 
 DEPTH_MAX = 64
 """Objects and lists within one another, per event. The deepest standard member needs eight."""
+
+NAMES_MAX = 50_000
+"""Names in all events of a document. Each becomes a row, written while no one else can write."""
 
 QUANTITY_CHARACTERS_MAX = 40
 """More digits than any scale has."""
@@ -276,7 +279,7 @@ class _Reading:
         if kind is None:
             raise MemberMissing("a document says what it is", path=("type",))
         if not isinstance(kind, str) or kind not in _DOCUMENT_MEMBERS:
-            raise MemberInvalid(f"{kind!r} is no EPCIS document type", path=("type",))
+            raise MemberInvalid(f"{str(kind)[:80]!r} is no EPCIS document type", path=("type",))
         top = {path[0]: value for path, value in self.values.items() if len(path) == 1}
         _check_names(top, _DOCUMENT_MEMBERS[kind], ())
         for name in _REQUIRED[kind]:
@@ -292,7 +295,7 @@ class _Reading:
         version = top.get("schemaVersion")
         if version is not None and (type(version) is not str or not _VERSION.fullmatch(version)):
             raise VersionUnsupported(
-                f"schema version {version!r}, and this reads 2.0", path=("schemaVersion",)
+                f"schema version {str(version)[:80]!r}, and this reads 2.0", path=("schemaVersion",)
             )
         if "creationDate" in top:
             _moment(_text_member(top, "creationDate"), ("creationDate",))
@@ -328,6 +331,7 @@ class _Reading:
         while True:
             name, at = _name_at(text, at, path)
             if name in seen:
+                _check_scalar(name, path)
                 raise MemberDuplicate(f"{name!r} stands twice in one object", path=(*path, name))
             seen.add(name)
             known = _WALKED_INTO[path]
@@ -345,6 +349,7 @@ class _Reading:
             _value_at(text, at, path)
             raise MemberInvalid("not a list", path=path)
         events: list[Event] = []
+        names = 0
         at = _skip_space(text, at + 1)
         if text[at : at + 1] == "]":
             return at + 1
@@ -357,6 +362,9 @@ class _Reading:
                 events.append(Event.of(_object(value, ()), text[at:end].encode()))
             except TraceabilityError as error:
                 raise error.within(*where) from None
+            names += _names_in(events[-1])
+            if names > NAMES_MAX:
+                raise DocumentTooLarge(f"more than {NAMES_MAX} names in its events", path=where)
             at = _skip_space(text, end)
             if text[at : at + 1] == "]":
                 self.events = tuple(events)
@@ -398,6 +406,12 @@ def _text_of(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentNotJson(f"no UTF-8 at byte {error.start}") from None
+
+
+def _check_scalar(name: str, path: _Path) -> None:
+    """A lone surrogate is no character: no answer can name it, no store can keep it."""
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise DocumentNotJson(f"the name {name[:80]!r} is no Unicode text", path=path)
 
 
 def _skip_space(text: str, at: int) -> int:
@@ -496,6 +510,7 @@ _UOM = re.compile(r"[A-Z0-9]{2,3}", re.ASCII)
 def _check_names(names: Iterable[str | int], known: frozenset[str], path: _Path) -> None:
     for name in names:
         if name not in known and not is_absolute_uri(str(name)):
+            _check_scalar(str(name), path)
             raise MemberUnknown(
                 f"{name!r} is no member here, and no URI or prefixed name", path=(*path, name)
             )
@@ -667,7 +682,10 @@ def _amount(value: object, path: _Path) -> str:
         raise MemberInvalid("not a number", path=path)
     if len(value) > QUANTITY_CHARACTERS_MAX:
         raise MemberInvalid(f"more than {QUANTITY_CHARACTERS_MAX} characters", path=path)
-    amount = Decimal(value)
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise MemberInvalid(f"{value} has no such exponent", path=path) from None
     if amount < 0 or abs(amount.adjusted()) > QUANTITY_EXPONENT_MAX:
         raise MemberInvalid(f"{value} is no quantity of goods", path=path)
     return str(value)
@@ -706,6 +724,7 @@ def _error_declaration(members: _Object) -> ErrorDeclaration | None:
 def _check_closed(element: _Object, known: frozenset[str], path: _Path) -> None:
     for name in element:
         if name not in known:
+            _check_scalar(name, path)
             raise MemberUnknown(f"{name!r} is no member here", path=(*path, name))
 
 
@@ -750,6 +769,20 @@ def _check_persistent_disposition(members: _Object) -> None:
             raise MemberInvalid("not a list of at least one word", path=(where, name))
         for position, value in enumerate(values):
             _word(value, DISPOSITIONS, (where, name, position))
+
+
+def _names_in(event: Event) -> int:
+    lists = (
+        event.epc_list,
+        event.quantity_list,
+        event.child_epcs,
+        event.child_quantity_list,
+        event.input_epc_list,
+        event.input_quantity_list,
+        event.output_epc_list,
+        event.output_quantity_list,
+    )
+    return sum(map(len, lists))
 
 
 def _check_complete(event: Event, members: _Object) -> None:

@@ -47,7 +47,7 @@ from sqlalchemy.orm import aliased
 
 from ledger.entries import LoggedEntry
 from ledger.identity import SubjectLabel
-from ledger.seal import Capture
+from ledger.seal import EVENTS_MAX, Capture
 from ledger.tables import Instant
 from traceability.document import Action, Event, EventType
 from traceability.errors import EventUnknown, TraceabilityError
@@ -77,18 +77,20 @@ class TraceView:
 
     async def apply(self, session: AsyncSession, entries: Sequence[LoggedEntry]) -> None:
         """Add what these entries capture."""
-        events: list[dict[str, Any]] = []
-        items: list[dict[str, Any]] = []
         for entry in entries:
-            if isinstance(entry.body, Capture):
-                for position, event in _readable(entry.body):
-                    ref = EventRef(entry.leaf_index, position)
-                    events.append(_event_values(entry.body, ref, event))
-                    items.extend(_item_values(entry.body, ref, event))
-        if events:
-            await session.execute(insert(EventRow), events)
-        if items:
-            await session.execute(insert(ItemRow), items)
+            if not isinstance(entry.body, Capture):
+                continue
+            # Capture by capture, so that memory holds the names of one.
+            events: list[dict[str, Any]] = []
+            items: list[dict[str, Any]] = []
+            for position, event in _readable(entry.body):
+                ref = EventRef(entry.leaf_index, position)
+                events.append(_event_values(entry.body, ref, event))
+                items.extend(_item_values(entry.body, ref, event))
+            if events:
+                await session.execute(insert(EventRow), events)
+            if items:
+                await session.execute(insert(ItemRow), items)
 
     async def clear(self, session: AsyncSession) -> None:
         """Remove every row."""
@@ -252,7 +254,8 @@ class Events:
     async def event(self, leaf_index: int, position: int, *, tree_size: int) -> CapturedEvent:
         """One event, void or not. Raises `EventUnknown`."""
         ref = EventRef(leaf_index, position)
-        found = await self.at([ref]) if leaf_index < tree_size else {}
+        within = 0 <= leaf_index < tree_size and 0 <= position < EVENTS_MAX
+        found = await self.at([ref]) if within else {}
         if ref not in found:
             raise EventUnknown(
                 f"no event at index {leaf_index}, position {position}",

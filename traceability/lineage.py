@@ -36,11 +36,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import NamedTuple, Self
 
-from traceability.document import Action, Event, EventType, Quantity
+from traceability.document import (
+    QUANTITY_CHARACTERS_MAX,
+    QUANTITY_EXPONENT_MAX,
+    Action,
+    Event,
+    EventType,
+    Quantity,
+)
 from traceability.errors import BoundExceeded
 from traceability.identifiers import Grain, Identifier
 
@@ -350,6 +357,10 @@ def _stays(changes: Mapping[int, _Change]) -> Iterator[_Stay]:
         yield _Stay(_Window(opened, _NEVER), frozenset(refs))
 
 
+_EXACTLY = Context(prec=2 * (QUANTITY_CHARACTERS_MAX + QUANTITY_EXPONENT_MAX))
+"""Digits from the largest sum to the last place of the smallest amount: nothing is rounded."""
+
+
 class _Balance:
     """How much of a class is in a container, as far as amounts of one unit tell."""
 
@@ -367,7 +378,7 @@ class _Balance:
             if self.left is None or amount is None or mention.uom != self.uom:
                 self.left = None
             else:
-                self.left += amount
+                self.left = _EXACTLY.add(self.left, amount)
 
     def is_spent_by(self, mentions: Iterable[Mention]) -> bool:
         """Take out; an amount that cannot be told counts as everything."""
@@ -375,7 +386,7 @@ class _Balance:
             amount = mention.amount
             if self.left is None or amount is None or mention.uom != self.uom:
                 return True
-            self.left -= amount
+            self.left = _EXACTLY.subtract(self.left, amount)
         return self.left is None or self.left <= 0
 
 

@@ -533,6 +533,34 @@ def test_a_lone_surrogate_never_becomes_a_name() -> None:
         Document.parse(raw.encode())
 
 
+def test_a_name_that_no_answer_could_repeat_stands_in_no_path() -> None:
+    for wrong in (
+        a_document(an_event(Q=1)),
+        a_document(an_event(readPoint={"id": "urn:x:1", "Q": 1})),
+        a_document(an_event(), Q=1),
+    ):
+        raw = json.dumps(wrong).replace('"Q"', '"\\ud800"').encode()
+        with pytest.raises(DocumentNotJson) as refusal:
+            Document.parse(raw)
+        json.dumps([refusal.value.message, *refusal.value.path], ensure_ascii=False).encode()
+
+
+def test_an_amount_beyond_all_exponents_is_refused() -> None:
+    raw = json.dumps(a_document(an_event(quantityList=[{"epcClass": LOT, "quantity": 7}])))
+    for amount in ("1e99999999999999999999", "1e-99999999999999999999"):
+        with pytest.raises(MemberInvalid):
+            Document.parse(raw.replace("7}", f"{amount}}}").encode())
+
+
+def test_the_names_of_a_document_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "NAMES_MAX", 3)
+    two = [f"urn:x:{number}" for number in range(2)]
+    assert len(parse(an_event(epcList=two), an_event(epcList=two[:1])).events) == 2
+    with pytest.raises(DocumentTooLarge) as refusal:
+        parse(an_event(epcList=two), an_event(epcList=two))
+    assert refusal.value.path == ("epcisBody", "eventList", 1)
+
+
 def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = json.dumps(a_document(an_event(), an_event())).encode()
     assert len(Document.parse(raw, events_max=2).events) == 2

@@ -324,7 +324,13 @@ async def test_an_event_is_found_by_its_place_in_the_log(trade: Trade) -> None:
         assert event.happened_on == date(2026, 3, 2)
         found = await events.at([EventRef(leaf_index, 7), EventRef(leaf_index, 8)])
         assert list(found) == [EventRef(leaf_index, 7)]
-        for place, size in (((leaf_index, 8), leaf_index + 1), ((leaf_index, 0), leaf_index)):
+        for place, size in (
+            ((leaf_index, 8), leaf_index + 1),
+            ((leaf_index, 0), leaf_index),
+            ((leaf_index, 2**31), leaf_index + 1),
+            ((leaf_index, -(2**31)), leaf_index + 1),
+            ((-(2**70), 0), leaf_index + 1),
+        ):
             with pytest.raises(EventUnknown) as refusal:
                 await events.event(*place, tree_size=size)
             assert refusal.value.code == "TRACE_EVENT_UNKNOWN"

@@ -55,7 +55,7 @@ class Told:
         action: Action | None,
         *named: tuple[Role, str],
         run: str | None = None,
-        amount: int | None = None,
+        amount: int | str | None = None,
         of_lot: str | None = None,
     ) -> EventRef:
         ref = EventRef(len(self.happenings), 0)
@@ -80,11 +80,15 @@ class Told:
         named = [(Role.INPUT, name) for name in inputs] + [(Role.OUTPUT, name) for name in outputs]
         return self.tell(hour, None, *named, run=run)
 
-    def pack(self, hour: int, parent: str, *children: str, amount: int | None = None) -> EventRef:
+    def pack(
+        self, hour: int, parent: str, *children: str, amount: int | str | None = None
+    ) -> EventRef:
         named = [(Role.CHILD, name) for name in children]
         return self.tell(hour, Action.ADD, (Role.PARENT, parent), *named, amount=amount)
 
-    def unpack(self, hour: int, parent: str, *children: str, amount: int | None = None) -> EventRef:
+    def unpack(
+        self, hour: int, parent: str, *children: str, amount: int | str | None = None
+    ) -> EventRef:
         if not children:
             return self.tell(hour, Action.DELETE, (Role.EMPTIED, parent))
         named = [(Role.CHILD, name) for name in children]
@@ -317,6 +321,17 @@ def test_a_class_stays_until_the_last_of_it_is_taken() -> None:
     rest = told.unpack(4, PALLET, lot("L1"), amount=6)
     told.see(5, PALLET)
     assert events(told.trace(lot("L1"), DOWN), PALLET) == (packed, part, shipped, rest)
+
+
+def test_amounts_are_added_and_taken_without_rounding() -> None:
+    told = Told()
+    packed = told.pack(1, PALLET, lot("L1"), amount="1e20")
+    told.pack(2, PALLET, lot("L1"), amount="1e-20")
+    told.unpack(3, PALLET, lot("L1"), amount="1e20")
+    seen = told.see(4, PALLET)
+    of_pallet = events(told.trace(lot("L1"), DOWN), PALLET)
+    assert packed in of_pallet
+    assert seen in of_pallet, "a little of it is in there still"
 
 
 def test_an_amount_that_cannot_be_told_counts_as_all_of_it() -> None:
