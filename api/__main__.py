@@ -97,7 +97,7 @@ def up() -> None:
     from api.demo import STORY
     from api.operating import serve_demonstration
 
-    _run(serve_demonstration(_settings(), STORY, say=typer.echo))
+    _serve(serve_demonstration(_settings(), STORY, say=typer.echo))
 
 
 @xin.command()
@@ -105,7 +105,7 @@ def serve() -> None:
     """Serve an existing ledger on 127.0.0.1, for a reverse proxy to stand before."""
     from api.operating import serve_ledger
 
-    _run(serve_ledger(_settings(), say=typer.echo))
+    _serve(serve_ledger(_settings(), say=typer.echo))
 
 
 @xin.command()
@@ -297,6 +297,15 @@ def _settings() -> Settings:
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
     return asyncio.run(work)
+
+
+def _serve(work: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(work)
+    else:
+        import uvloop
+
+        uvloop.run(work)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -31,8 +31,6 @@ from tests.world import DAIRY, MARKET, REGISTRY, TRADER, rows_of_all_tables
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
-HELP_SECONDS_MAX = 1.0
-"""On a quiet machine it takes a sixth of a second; what is loaded is held exactly."""
 
 DOCUMENT = json.dumps(
     {
@@ -211,7 +209,6 @@ def log_key_of(xin: Xin) -> str:
 
 
 def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
-    began = time.monotonic()
     probe = (
         "import sys; sys.argv = ['xin', '--help']\n"
         "import api.__main__ as command\n"
@@ -225,7 +222,6 @@ def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
     )
     assert ran.stdout.endswith("[]\n")
     assert "rebuild" in ran.stdout
-    assert time.monotonic() - began < HELP_SECONDS_MAX * 10
 
 
 @pytest.mark.parametrize(
