@@ -83,6 +83,12 @@ QUEUE_SUBMISSIONS_MAX = 8_192
 BATCH_BODIES_MAX = 4_096
 """Entries of one transaction: some 10 MB, a quarter of a second."""
 
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+"""After this much a batch takes no further submission: a capture alone may have 10 MB."""
+
+QUEUE_BYTES_MAX = 128 * 1024 * 1024
+"""What waits, however few the submissions. One alone is taken whatever its size."""
+
 LOOKUP_KEYS_MAX = 500
 """Pairs of one IN list: well below SQLite's limit of bound values."""
 
@@ -92,6 +98,7 @@ PolicyCheck = Callable[[PolicyAdoption], None]
 @dataclass(slots=True)
 class _Waiting:
     prepared: Prepared
+    bytes_held: int
     answer: asyncio.Future[tuple[Acknowledgement, ...]]
 
 
@@ -111,6 +118,7 @@ class Sequencer:
         self._now = now
         self._policy_check = policy_check
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
+        self._bytes_waiting = 0
         self._edge = RightEdge()
         self._last_logged_at: datetime | None = None
         self._authorities = Authorities()
@@ -233,21 +241,35 @@ class Sequencer:
         answer: asyncio.Future[tuple[Acknowledgement, ...]] = (
             asyncio.get_running_loop().create_future()
         )
+        bytes_held = sum(map(_bytes_of, prepared.submission.bodies))
+        if self._bytes_waiting and self._bytes_waiting + bytes_held > QUEUE_BYTES_MAX:
+            return WriterOverloaded(f"{self._bytes_waiting} bytes wait; try again")
         try:
-            self._queue.put_nowait(_Waiting(prepared, answer))
+            self._queue.put_nowait(_Waiting(prepared, bytes_held, answer))
         except asyncio.QueueFull:
             return WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again")
+        self._bytes_waiting += bytes_held
         return answer
+
+    async def _next_batch(self) -> list[_Waiting]:
+        """Whatever waits, up to the bounds of one transaction."""
+        waiting = [await self._queue.get()]
+        bodies = len(waiting[0].prepared.submission.bodies)
+        bytes_held = waiting[0].bytes_held
+        while (
+            not self._queue.empty() and bodies < BATCH_BODIES_MAX and bytes_held < BATCH_BYTES_MAX
+        ):
+            waiting.append(self._queue.get_nowait())
+            bodies += len(waiting[-1].prepared.submission.bodies)
+            bytes_held += waiting[-1].bytes_held
+        self._bytes_waiting -= bytes_held
+        return waiting
 
     async def _run(self) -> None:
         waiting: list[_Waiting] = []
         try:
             while True:
-                waiting = [await self._queue.get()]
-                bodies = len(waiting[0].prepared.submission.bodies)
-                while not self._queue.empty() and bodies < BATCH_BODIES_MAX:
-                    waiting.append(self._queue.get_nowait())
-                    bodies += len(waiting[-1].prepared.submission.bodies)
+                waiting = await self._next_batch()
                 try:
                     if not self._head_is_known:
                         await self._read_head()
@@ -357,6 +379,16 @@ class Sequencer:
 def _check_log_key(log_key: Verifier, signer: Signer) -> None:
     if signer.verifier != log_key:
         raise LogKeyMismatch("the signing key is not the one this log was founded with")
+
+
+def _bytes_of(body: Body) -> int:
+    """What a body holds in memory, near enough."""
+    size = len(body.token.text)
+    if isinstance(body, Statement):
+        size += sum(len(disclosure.text) for disclosure in body.disclosures)
+    elif isinstance(body, Capture):
+        size += len(body.context) + sum(len(event.raw) for event in body.events)
+    return size
 
 
 def _stopped() -> WriterFenced:

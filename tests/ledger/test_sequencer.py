@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import date
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, func, select, update
 
+from ledger import sequencer
 from ledger.admission import Submission
 from ledger.checkpoint import open_checkpoint
 from ledger.control import KeyEnd, Mandate
@@ -24,6 +26,7 @@ from ledger.errors import (
     ProofInvalid,
     SubjectAlreadyBound,
     WriterFenced,
+    WriterOverloaded,
 )
 from ledger.follower import Follower
 from ledger.identity import SubjectLabel
@@ -390,3 +393,31 @@ def bound(label: str) -> Statement:
         seed_of("registry"),
         random_salts(),
     )
+
+
+@pytest.mark.parametrize(
+    ("bound_name", "value"),
+    [
+        pytest.param("QUEUE_BYTES_MAX", 6_000, id="more bytes wait than may"),
+        pytest.param("QUEUE_SUBMISSIONS_MAX", 3, id="more submissions wait than may"),
+    ],
+)
+async def test_a_full_queue_refuses_at_once_and_writes_what_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound_name: str, value: int
+) -> None:
+    async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'ledger.sqlite'}") as world:
+        monkeypatch.setattr(sequencer, bound_name, value)
+        monkeypatch.setattr(sequencer, "BATCH_BYTES_MAX", 1)
+        await world.reopen()
+        size = world.sequencer.tree_size
+        drafts = [world.draft(failed_inspection()) for _ in range(20)]
+        answers = await world.sequencer.submit_each(Submission((draft,)) for draft in drafts)
+        refused = [answer for answer in answers if isinstance(answer, Exception)]
+        assert refused
+        assert all(isinstance(answer, WriterOverloaded) for answer in refused)
+        assert world.sequencer.tree_size == size + len(answers) - len(refused)
+        # A batch of one byte at most is a batch of one: as many heads as entries.
+        async with world.database.reading() as session:
+            heads = await session.scalar(select(func.count()).select_from(CheckpointRow))
+        assert heads == world.sequencer.tree_size
+        await world.state(world.draft(failed_inspection()))
