@@ -53,6 +53,7 @@ async def found_ledger(settings: Settings, *, operator: str) -> str:
     prepare_keys(Keystore(settings.keys_folder))
     async with Service.opened(settings, writes=True) as service:
         await found(service, operator=operator)
+        await service.followed(service.writer.tree_size)
         return _log_key(service)
 
 
