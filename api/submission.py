@@ -26,7 +26,6 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.types import Receive, Scope, Send
 
 from api.access import Access, Tier
 from api.errors import BodyTooLarge, MediaTypeRefused, ReadOnly, RequestMalformed, refusal_of
@@ -84,17 +83,6 @@ class _Answers(StreamingResponse):
 
     Starlette watches for a client that leaves by reading from the connection, and would take
     pieces of the body away. Here the reader of the body meets that client itself.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.stream_response(send)
-
-
-class _Answering(StreamingResponse):
-    """Answers while the body is still read.
-
-    Starlette's own would listen for the client's end at the same time, and so take pieces of the
-    body away from us; who reads the body notices that end anyway.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
