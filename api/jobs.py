@@ -10,6 +10,7 @@ anywhere, it is run again. What fails is logged and tried again after RETRY_S.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import date
@@ -72,10 +73,8 @@ class Following:
         async with self._moved:
             self._size = max(size, self._size)
             self._moved.notify_all()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sequencer.grown_beyond(size), TICK_S)
-        except TimeoutError:
-            pass
 
 
 async def refresh_ratings(database: Database, day: date) -> int:
