@@ -14,7 +14,6 @@ it against an independent implementation). Pure.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from typing import TypeAlias, cast
@@ -33,10 +32,17 @@ DEPTH_MAX = 32
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
+_PADDING = {0: b"", 2: b"==", 3: b"="}
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+_LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
+"""The last characters whose spare bits, four or two of them, are zero; by length modulo four."""
+
 
 def encode(value: Json) -> bytes:
     """The canonical bytes of `value`. Raises `NotCanonical` for a value outside the profile."""
-    _check(value, (), 0)
+    _check(value, DEPTH_MAX)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
@@ -55,44 +61,46 @@ def decode(raw: bytes) -> Json:
     return value
 
 
-def _check(value: Json, path: tuple[str | int, ...], depth: int) -> None:
+def _check(value: Json, depth: int) -> None:
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return
     if kind is int:
         if not -INTEGER_LIMIT < cast("int", value) < INTEGER_LIMIT:
-            raise NotCanonical("an integer beyond 2^53 - 1", path=path)
-        return
-    if depth >= DEPTH_MAX:
-        raise NotCanonical(f"nested deeper than {DEPTH_MAX} levels", path=path)
-    if kind is dict:
-        for key, member in cast("dict[str, Json]", value).items():
-            if type(key) is not str or not key.isascii():
-                raise NotCanonical("a key outside ASCII", path=path)
-            _check(member, (*path, key), depth + 1)
-        return
-    if kind is list:
-        for position, member in enumerate(cast("list[Json]", value)):
-            _check(member, (*path, position), depth + 1)
-        return
-    if kind is float:
-        raise NotCanonical("a number with a fraction or exponent", path=path)
-    raise NotCanonical(f"a value of type {kind.__name__}, which JSON does not have", path=path)
+            raise NotCanonical("an integer beyond 2^53 - 1")
+    elif kind is dict or kind is list:
+        if not depth:
+            raise NotCanonical(f"nested deeper than {DEPTH_MAX} levels")
+        members = value.items() if isinstance(value, dict) else enumerate(cast("list[Json]", value))
+        for name, member in members:
+            if kind is dict and (type(name) is not str or not name.isascii()):
+                raise NotCanonical("a key outside ASCII")
+            if type(member) is str:
+                continue  # Most members are text; a call less for each is a third less time.
+            try:
+                _check(member, depth - 1)
+            except NotCanonical as error:
+                raise error.within(name) from None
+    elif kind is float:
+        raise NotCanonical("a number with a fraction or exponent")
+    else:
+        raise NotCanonical(f"a value of type {kind.__name__}, which JSON does not have")
 
 
 def b64url(raw: bytes) -> str:
     """Base64url without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    text = binascii.b2a_base64(raw, newline=False)
+    return text.rstrip(b"=").translate(_TO_URL).decode("ascii")
 
 
 def unb64url(text: str) -> bytes:
     """The bytes whose base64url is exactly `text`. Raises `NotCanonical` otherwise."""
     if not _BASE64URL.fullmatch(text):
         raise NotCanonical("a character outside base64url, or padding")
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        raise NotCanonical("a base64url text of impossible length") from None
-    if b64url(raw) != text:
+    spare = len(text) % 4
+    if spare == 1:
+        raise NotCanonical("a base64url text of impossible length")
+    if spare and text[-1] not in _LAST[spare]:
         raise NotCanonical("base64url with spare bits that are not zero")
-    return raw
+    padded = text.encode("ascii") + _PADDING[spare]
+    return binascii.a2b_base64(padded.translate(_FROM_URL))

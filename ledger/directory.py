@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import bound_identity, subject_identity
@@ -74,27 +74,33 @@ class EnterpriseView:
         persons = await _persons(session, [statement.subject for _, statement in filings])
         rows: list[dict[str, object]] = []
         newest: dict[SubjectLabel, dict[str, object]] = {}
+        superseded: list[dict[str, object]] = []
         for leaf_index, statement in filings:
             row = _enterprise_row(leaf_index, statement, persons)
             previous = newest.get(statement.subject)
             if previous is not None:
                 previous["superseded_index"] = leaf_index
             else:
-                await session.execute(
-                    update(EnterpriseRow)
-                    .where(
-                        EnterpriseRow.subject == statement.subject,
-                        EnterpriseRow.superseded_index.is_(None),
-                    )
-                    .values(superseded_index=leaf_index)
-                )
+                superseded.append({"of_subject": statement.subject, "at_index": leaf_index})
             newest[statement.subject] = row
             rows.append(row)
-        await session.execute(insert(EnterpriseRow), rows)
+        connection = await session.connection()
+        await connection.execute(_SUPERSEDE, superseded)
+        await connection.execute(insert(EnterpriseRow), rows)
 
     async def clear(self, session: AsyncSession) -> None:
         """Remove every row."""
         await session.execute(delete(EnterpriseRow))
+
+
+_SUPERSEDE = (
+    update(EnterpriseRow)
+    .where(
+        EnterpriseRow.subject == bindparam("of_subject"), EnterpriseRow.superseded_index.is_(None)
+    )
+    .values(superseded_index=bindparam("at_index"))
+)
+"""Marks the current filing of a subject; one statement for all that a step supersedes."""
 
 
 class BindingView:

@@ -248,9 +248,10 @@ def _by_digest(texts: Sequence[str]) -> dict[str, Disclosure]:
             disclosure = Disclosure.parse(text)
         except DisclosureInvalid as error:
             raise error.within("disclosures", position) from None
-        if disclosure.digest in found:
+        digest = disclosure.digest
+        if digest in found:
             raise DisclosureInvalid("disclosed twice", path=("disclosures", position))
-        found[disclosure.digest] = disclosure
+        found[digest] = disclosure
     return found
 
 
