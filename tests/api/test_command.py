@@ -435,3 +435,27 @@ def test_a_demonstrations_credential_is_refused_by_a_server_that_is_none(xin: Xi
     with served():
         ran = xin("enterprise", DAIRY.identifier, "--as", "authority")
     assert (ran.code, "ACCESS_DEMO_ISSUER_REFUSED" in ran.err) == (1, True)
+
+
+def test_to_take_up_a_demonstration_again_adds_nothing(bare: Xin) -> None:
+    sizes = []
+    for _ in range(2):
+        with served("up") as (process, address):
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Everything told"):
+                    break
+            answer = httpx.get(f"{address}/checkpoint", trust_env=False)
+            sizes.append(int(answer.text.splitlines()[1]))
+            assert xin_tokens(bare) == {"authority.jwt", "bank.jwt", "enterprise.jwt"}
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+            assert process.returncode == 0
+    assert sizes[0] == sizes[1] > 300
+
+
+def xin_tokens(xin: Xin) -> set[str]:
+    """Names of the credentials, each of which its owner alone can read."""
+    paths = list((xin.home / "tokens").iterdir())
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    return {path.name for path in paths}
