@@ -1,7 +1,32 @@
-"""The doors: GraphQL, tiles over HTTP, bulk submission, the command line, background loops.
+"""The doors: GraphQL, the log over HTTP, bulk submission, the command line, background loops.
 
-settings      what a process is told from outside
-service       everything a process holds open
-founding      a new log, its authorities and its policy
-jobs          background work
+    settings      what a process is told from outside
+    migration     the tables of this version
+    service       everything a process holds open
+    founding      a new log, its authorities and its policy
+    jobs          background work
+    rebuild       every view made again
+    errors        where the trees of errors meet
+
+    app           which path leads to which door
+    http          bodies with a limit, problem details, GraphQL over HTTP
+    access        who is asking, and what that opens
+    schema/       the GraphQL schema, one for each tier
+    enterprises   lists of enterprises by filing and grade
+    submission    POST /entries
+    tiles         the log over HTTP
+
+    __main__      the `xin` command
+    operating     what an operator does: found, serve, rebuild
+    serving       an application on this machine, until somebody says stop
+    door          the public door as a client sees it, here or far away
+    answers       what the command line asks it
+    office        an authority's office beside it: signs, and sends
+    submitting    files through it, with a bar
+    progress      the bar
+    refusals      FDA import refusals as statements, decided without I/O
+    importing     the same, read, signed and sent
+    export        proof files for strangers
+
+    tokens, story, demo, demo_cast, demo_goods    the demonstration
 """

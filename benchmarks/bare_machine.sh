@@ -69,7 +69,7 @@ import urllib.error
 import urllib.request
 
 PORT = "8765"
-QUESTION = json.dumps({"query": "{ __typename }"}).encode()
+QUESTION = json.dumps({"query": "{ checkpoint { treeSize } }"}).encode()
 
 
 def first_answer() -> float:
@@ -82,7 +82,7 @@ def first_answer() -> float:
         while served.poll() is None:
             try:
                 with urllib.request.urlopen(request, timeout=5) as answer:
-                    assert json.load(answer) == {"data": {"__typename": "Query"}}
+                    assert json.load(answer)["data"]["checkpoint"]["treeSize"] > 0
                     return time.monotonic() - started
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
