@@ -46,6 +46,9 @@ from traceability.errors import BoundExceeded, DocumentTooLarge, TraceabilityErr
 
 INTERNAL = "INTERNAL"
 
+MESSAGE_CHARACTERS_MAX = 500
+"""A message quotes the value that broke a rule, and the value may be as long as a body."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -199,9 +202,15 @@ UNPROCESSABLE = 422
 def refusal_of(error: BaseException) -> Refusal:
     """What the caller is told. An unknown exception is logged here, whole, and shown nowhere."""
     if isinstance(error, KNOWN):
-        return Refusal(error.code, error.message, tuple(error.path))
+        return Refusal(error.code, _shortened(error.message), tuple(error.path))
     logger.error("a failure that is no refusal", exc_info=error)
     return _INTERNAL
+
+
+def _shortened(message: str) -> str:
+    if len(message) <= MESSAGE_CHARACTERS_MAX:
+        return message
+    return f"{message[: MESSAGE_CHARACTERS_MAX - 1]}…"
 
 
 def status_of(error: BaseException) -> int:

@@ -33,7 +33,10 @@ from api.errors import (
 )
 
 GRAPHQL_BODY_BYTES_MAX = 12 * 1024 * 1024
-"""The largest argument is an EPCIS document of 10 MiB, quoted."""
+"""Of callers who may write: the largest argument is an EPCIS document of 10 MiB, quoted."""
+
+GRAPHQL_READER_BODY_BYTES_MAX = 256 * 1024
+"""Of callers who only ask: the longest document, and variables that name what it asks for."""
 
 QUERY_CHARACTERS_MAX = 64_000
 """A document; values travel as variables."""
@@ -44,6 +47,8 @@ VARIABLES_DEPTH_MAX = 32
 JSON_TYPE = "application/json"
 GRAPHQL_TYPE = "application/graphql-response+json"
 PROBLEM_TYPE = "application/problem+json"
+
+_NAME_SHOWN_MAX = 64
 
 _MEMBERS = frozenset({"query", "operationName", "variables", "extensions"})
 
@@ -87,11 +92,11 @@ class GraphQLRequest:
     variables: Mapping[str, Any]
 
     @classmethod
-    async def read(cls, request: Request) -> Self:
+    async def read(cls, request: Request, bytes_max: int = GRAPHQL_BODY_BYTES_MAX) -> Self:
         """Raises `MediaTypeRefused`, `BodyTooLarge`, `RequestMalformed`, `QueryTooLarge`."""
         if media_type(request) != JSON_TYPE:
             raise MediaTypeRefused(f"a GraphQL request is {JSON_TYPE}")
-        return cls.parse(await read_body(request, GRAPHQL_BODY_BYTES_MAX))
+        return cls.parse(await read_body(request, bytes_max))
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -137,13 +142,23 @@ def graphql_answer(content: Mapping[str, Any], type_: str) -> Response:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        # orjson refuses lone surrogates, NaN, depths beyond 1,024 and bytes outside UTF-8.
+        # orjson refuses lone surrogates, NaN, depths beyond 1,024 and bytes outside UTF-8; the
+        # standard library lets repeated names be seen, of which orjson takes the last.
         value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        json.loads(raw, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise RequestMalformed(f"no JSON in UTF-8: {error}") from None
     if not isinstance(value, dict):
         raise RequestMalformed("a GraphQL request is one JSON object")
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise ValueError(f"the member name {name[:_NAME_SHOWN_MAX]!r} is repeated")
+        names.add(name)
 
 
 def _check_depth(variables: object) -> None:

@@ -17,9 +17,15 @@ from graphql import GraphQLError, GraphQLSyntaxError, parse
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from api.access import Access, Caller
+from api.access import Access, Caller, Tier
 from api.errors import KNOWN, DoorError, QueryMalformed, QueryTooLarge, Refusal, refusal_of
-from api.http import GraphQLRequest, answer_type, graphql_answer
+from api.http import (
+    GRAPHQL_BODY_BYTES_MAX,
+    GRAPHQL_READER_BODY_BYTES_MAX,
+    GraphQLRequest,
+    answer_type,
+    graphql_answer,
+)
 from api.schema.limits import TOKENS_MAX, check_cost, operation_of
 from api.schema.schemas import schema_of, schema_text
 from api.schema.session import Session
@@ -27,6 +33,13 @@ from api.service import Service
 
 ERRORS_MAX = 20
 """Of one answer; who sends nonsense need not be told all of it."""
+
+_BODY_BYTES_MAX = {
+    Tier.PUBLIC: GRAPHQL_READER_BODY_BYTES_MAX,
+    Tier.BANK: GRAPHQL_READER_BODY_BYTES_MAX,
+    Tier.ENTERPRISE: GRAPHQL_BODY_BYTES_MAX,
+    Tier.AUTHORITY: GRAPHQL_BODY_BYTES_MAX,
+}
 
 
 class GraphQLDoor:
@@ -39,7 +52,7 @@ class GraphQLDoor:
     async def execute(self, request: Request) -> Response:
         """Run one operation. Raises `AccessError`, `RequestError`, before anything is run."""
         caller = self._caller(request)
-        asked = await GraphQLRequest.read(request)
+        asked = await GraphQLRequest.read(request, _BODY_BYTES_MAX[caller.tier])
         return graphql_answer(await self._run(asked, caller), answer_type(request))
 
     async def schema_text(self, request: Request) -> Response:

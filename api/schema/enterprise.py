@@ -264,8 +264,11 @@ class Enterprise(Node):
 
     @described(description="Its credit.")
     async def rating(self, info: Info) -> RatingResult:
-        rated = await info.context.ratings.load((self.subject, self.clocks))
-        return refused(rated) if isinstance(rated, CreditError) else CreditRating(rated=rated)
+        try:
+            rated = await info.context.ratings.load((self.subject, self.clocks))
+        except CreditError as error:
+            return refused(error)
+        return CreditRating(rated=rated)
 
     @described(
         description="Statements about it that are in effect and may be seen, oldest entry first."
@@ -304,7 +307,10 @@ class EnterpriseFilter:
     industry: str | None = strawberry.field(default=None, description="Exactly this industry.")
     port: str | None = strawberry.field(default=None, description="Exactly this port.")
     grade: str | None = strawberry.field(
-        default=None, description="This grade today under the policy in force."
+        default=None,
+        description="This grade today under the policy in force.",
+        # Stored grades follow from every statement: choosing by them tells of what is withheld.
+        metadata=only(Tier.AUTHORITY),
     )
     name_contains: str | None = strawberry.field(
         default=None,

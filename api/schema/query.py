@@ -102,7 +102,7 @@ class Query:
             Direction, strawberry.argument(description="Which way to walk.")
         ] = Direction.BOTH,
         depth: Annotated[
-            int, strawberry.argument(description=f"Steps at most, 1 to {DEPTH_MAX}.")
+            int, strawberry.argument(description=f"Steps at most, 0 to {DEPTH_MAX}.")
         ] = DEPTH,
         as_of: AsOf = None,
         known_at: KnownAtArgument = None,

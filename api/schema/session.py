@@ -2,7 +2,7 @@
 
     Session               the caller, the service, the present size; one per request
     Session.reading       a database session for one unit of work
-    Session.ratings       ratings of many subjects together
+    Session.ratings       ratings of many subjects together; `load` raises what refuses one
     Session.statements    pages of statements of many subjects together
     Session.at            statements by leaf index together
     VisibleStatement      a statement, and how much of it the caller may see
@@ -90,7 +90,7 @@ class Session:
         self.service = service
         self.caller = caller
         self.today = service.today
-        self.ratings: DataLoader[_RatingKey, Rated | CreditError] = DataLoader(self._rate)
+        self.ratings: DataLoader[_RatingKey, Rated] = DataLoader(self._rate)
         self.statements: DataLoader[_PageKey, StatementPage] = DataLoader(self._pages)
         self.at: DataLoader[int, VisibleStatement | None] = DataLoader(self._at)
         self._size = _Once(self._read_size)

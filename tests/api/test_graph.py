@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from api.errors import MESSAGE_CHARACTERS_MAX
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.statement import Severity
 from tests.api.doors import PERSON_LABEL, Doors, fine, suspicion
@@ -193,13 +194,10 @@ async def test_pages_neither_repeat_nor_miss_while_the_log_grows(doors: Doors) -
     assert seen == expected
 
 
-async def test_enterprises_are_chosen_by_what_is_filed_and_how_they_stand(doors: Doors) -> None:
+async def test_enterprises_are_chosen_by_what_is_filed(doors: Doors) -> None:
     await doors.file(DAIRY, name={"zh": "某乳业"}, region="150121", industry="1440", port="M")
     await doors.file(TRADER, name={"en": "Trader_x"}, region="150781", industry="5127", port="E")
     await doors.file(CARRIER, name={"zh": "某运输"}, region="152501", port="E")
-    await doors.state(
-        *[doors.draft(fine(severity=Severity.SERIOUS), about=TRADER) for _ in range(12)]
-    )
     query = "query($f:EnterpriseFilter){enterprises(filter:$f){edges{node{label}}}}"
 
     async def chosen(**predicates: str) -> set[str]:
@@ -216,10 +214,49 @@ async def test_enterprises_are_chosen_by_what_is_filed_and_how_they_stand(doors:
     assert await chosen(region="15") == {dairy, trader, carrier}
     assert await chosen(region="1507") == {trader}
     assert await chosen(port="E", industry="5127") == {trader}
+
+
+async def test_authorities_alone_choose_by_grade(doors: Doors) -> None:
+    for identity in (DAIRY, TRADER, CARRIER):
+        await doors.file(identity)
+    await doors.state(
+        *[doors.draft(fine(severity=Severity.SERIOUS), about=TRADER) for _ in range(12)]
+    )
+    query = "query($f:EnterpriseFilter){enterprises(filter:$f){edges{node{label}}}}"
+
+    async def chosen(grade: str) -> set[str]:
+        data = await doors.ask(query, {"f": {"grade": grade}}, tier="authority")
+        return {edge["node"]["label"] for edge in data["enterprises"]["edges"]}
+
     worse = (await look(doors, TRADER.identifier))["rating"]["grade"]
     assert worse not in ("A", "B")
-    assert await chosen(grade=worse) == {trader}
-    assert await chosen(grade="B") == {dairy, carrier}
+    assert await chosen(worse) == {TRADER.label()}
+    assert await chosen("B") == {DAIRY.label(), CARRIER.label()}
+    # A stored grade follows from what may not be shown, too.
+    for tier in ("public", "bank", "enterprise"):
+        content = await doors.post(query, {"f": {"grade": worse}}, tier=tier)
+        assert "data" not in content
+        assert content["errors"][0]["extensions"]["code"] == "QUERY_MALFORMED"
+
+
+async def test_a_day_before_any_policy_refuses_the_rating_and_nothing_beside_it(
+    doors: Doors,
+) -> None:
+    filed = await doors.file(DAIRY)
+    for options in (
+        {"asOf": "2019-12-31"},
+        {"knownAt": {"treeSize": filed + 1}, "asOf": "0001-01-01"},
+    ):
+        seen = await look(doors, DAIRY.identifier, **options)
+        assert seen["rating"]["code"] == "CREDIT_POLICY_UNKNOWN"
+        assert seen["label"] == DAIRY.label()
+
+
+@pytest.mark.parametrize("field", ["enterprise(id:$v)", "trace(link:$v)"])
+async def test_a_refusal_quotes_no_more_than_a_reader_wants(doors: Doors, field: str) -> None:
+    query = f"query($v:String!){{x:{field}{{... on Refusal{{message}}}}}}"
+    data = await doors.ask(query, {"v": "x" * 200_000})
+    assert 0 < len(data["x"]["message"]) <= MESSAGE_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize(

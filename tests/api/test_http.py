@@ -62,7 +62,25 @@ async def post(doors: Doors, content: bytes, **headers: str) -> httpx.Response:
             b'{"query":"' + b"#" * 70_000 + b'"}', 400, "QUERY_TOO_LARGE", id="a long document"
         ),
         pytest.param(
-            b" " * (http.GRAPHQL_BODY_BYTES_MAX + 1), 413, "REQUEST_TOO_LARGE", id="a long body"
+            b" " * (http.GRAPHQL_READER_BODY_BYTES_MAX + 1),
+            413,
+            "REQUEST_TOO_LARGE",
+            id="a long body",
+        ),
+        pytest.param(
+            b'{"query":"{a}","query":"{b}"}', 400, "REQUEST_MALFORMED", id="a repeated member"
+        ),
+        pytest.param(
+            b'{"query":"{a}","variables":{"b":{"c":1,"c":2}}}',
+            400,
+            "REQUEST_MALFORMED",
+            id="a repeated member within",
+        ),
+        pytest.param(
+            b'{"query":"{a}","variables":{"b":' + b"9" * 5_000 + b"}}",
+            400,
+            "REQUEST_MALFORMED",
+            id="a number without end",
         ),
     ],
 )
@@ -72,6 +90,17 @@ async def test_a_request_outside_its_form_is_a_problem(
     answer = await post(doors, content)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("tier", Tier)
+async def test_who_may_write_may_send_more_than_who_may_ask(doors: Doors, tier: Tier) -> None:
+    writes = tier in (Tier.ENTERPRISE, Tier.AUTHORITY)
+    longest = http.GRAPHQL_BODY_BYTES_MAX if writes else http.GRAPHQL_READER_BODY_BYTES_MAX
+    content, credential = json.dumps(QUERY).encode(), doors.credential(tier.value)
+    answer = await post(doors, content.ljust(longest), **credential)
+    assert (answer.status_code, "data" in answer.json()) == (200, True)
+    answer = await post(doors, content.ljust(longest + 1), **credential)
+    assert (answer.status_code, answer.json()["code"]) == (413, "REQUEST_TOO_LARGE")
 
 
 @pytest.mark.parametrize("type_", ["", "text/plain", "application/jsonx", "application/sd-jwt"])
