@@ -24,7 +24,10 @@ HOST = "127.0.0.1"
 """Never more: a reverse proxy with TLS stands before whatever the world may reach."""
 
 GRACE_S = 10
+"""Seconds for requests under way; what takes longer is cut off."""
+
 BACKLOG = 2_048
+"""Connections that wait to be accepted; the system may allow fewer."""
 
 
 class PortTaken(Exception):

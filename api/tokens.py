@@ -22,6 +22,7 @@ from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
 
 TOKEN_DAYS = 30
+"""Long enough to come back to a demonstration; each start writes them anew."""
 
 
 class TokenMissing(Exception):

@@ -1,8 +1,7 @@
 """Periods in months as the Civil Code of China counts them (articles 201 to 203).
 
-    add_months         the last day of a period of so many months
-    completed_months   how many whole months have passed
-    day_after          the first day outside a period
+    add_months   the last day of a period of so many months
+    day_after    the first day outside a period
 
 The day on which a period starts is not counted (art. 201). It ends on the day of the same number
 in the last month, or on that month's last day (art. 202); the last day is inside. So a month that
@@ -28,14 +27,6 @@ def add_months(day: date, months: int) -> date:
     if day.day <= 28:
         return date(year, month + 1, day.day)
     return date(year, month + 1, min(day.day, _length(year, month)))
-
-
-def completed_months(start: date, day: date) -> int:
-    """How many months since `start` are over on `day`; none while `day` is not after `start`."""
-    months = (day.year - start.year) * _MONTHS_A_YEAR + day.month - start.month
-    if months > 0 and add_months(start, months) >= day:
-        months -= 1
-    return max(months, 0)
 
 
 def day_after(day: date) -> date | None:

@@ -49,8 +49,10 @@ POINTS_MAX = 1_000_000
 """10,000 points in a row. With 2^20 facts of a subject the sum stays far below 2^53."""
 
 PERMILLE_MAX = 1000
+"""The whole weight."""
 
 EVIDENCE_MAX = 1000
+"""Acts that a rule may ask for: more than one a month over the longest period."""
 
 Grade = NewType("Grade", str)
 

@@ -4,7 +4,7 @@
     StatedFact            a fact, who stated it, and until when it may be shown
     Ratings               the questions
       .policy_in_force    the policy of a day, as the log knew it at a size
-      .of  .of_each       ratings by the two clocks, folded from the facts
+      .of                 a rating by the two clocks, folded from the facts
       .facts_of           a page of a subject's facts, or of those that may be shown on a day
       .facts_of_each      the same of many subjects together
       .with_grade         a page of the subjects whose stored rating has a grade
@@ -184,20 +184,6 @@ class Ratings:
         policy = await self.policy_in_force(as_of=as_of, tree_size=tree_size)
         facts = await self._facts([subject], tree_size)
         return rate(policy, facts[subject], as_of=as_of, tree_size=tree_size)
-
-    async def of_each(
-        self, subjects: Sequence[SubjectLabel], *, as_of: date, tree_size: int
-    ) -> dict[SubjectLabel, Rating | CreditError]:
-        """The ratings of many subjects; where one is refused, the refusal stands in its place.
-
-        Raises `PolicyUnknown`.
-        """
-        policy = await self.policy_in_force(as_of=as_of, tree_size=tree_size)
-        facts = await self._facts(subjects, tree_size)
-        return {
-            subject: _rating_or_refusal(policy, facts[subject], as_of, tree_size)
-            for subject in subjects
-        }
 
     async def facts_of(
         self,

@@ -33,7 +33,9 @@ POLICY_LABEL = control_label("policy")
 MAP_VERSION = 1
 
 _PAYLOAD = frozenset({"content", "control", "iat", "iss", "jti", "sub"})
-_NAME_MAX = 200
+
+NAME_MAX = 200
+"""Characters of a name, an origin or a verifier key, as long as names in statements are."""
 
 
 def issuer_label(issuer: SubjectLabel) -> SubjectLabel:
@@ -321,9 +323,9 @@ def _members(content: Mapping[str, Json], names: str) -> None:
 
 def _text(content: Mapping[str, Json], name: str) -> str:
     value = content[name]
-    if not isinstance(value, str) or not 0 < len(value) <= _NAME_MAX:
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_MAX:
         raise ControlInvalid(
-            f"{name} is no text of 1 to {_NAME_MAX} characters", path=("content", name)
+            f"{name} is no text of 1 to {NAME_MAX} characters", path=("content", name)
         )
     return value
 
@@ -354,9 +356,9 @@ def _names(value: Json) -> dict[str, str]:
         not isinstance(value, dict)
         or not value
         or not set(value) <= {"en", "zh"}
-        or not all(isinstance(text, str) and 0 < len(text) <= _NAME_MAX for text in value.values())
+        or not all(isinstance(text, str) and 0 < len(text) <= NAME_MAX for text in value.values())
     ):
         raise ControlInvalid(
-            f"name is en, zh or both, of 1 to {_NAME_MAX} characters", path=("content", "name")
+            f"name is en, zh or both, of 1 to {NAME_MAX} characters", path=("content", "name")
         )
     return cast("dict[str, str]", value)

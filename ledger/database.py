@@ -29,6 +29,7 @@ BUSY_TIMEOUT_MS = 30_000
 """How long a writer of another process may hold SQLite's lock before we give up."""
 
 POOL_SIZE = 8
+"""Connections to PostgreSQL that are kept; under load SQLAlchemy opens up to ten more."""
 
 
 class Database:

@@ -33,6 +33,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MEASURE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 MEASURES_MAX = 32
+"""Of one statement: a fine, items seized, the parts of a score."""
+
 WEIGHING_TEXT_MAX = 64
 """Codes, outcomes and case ids are names, not prose."""
 

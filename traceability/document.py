@@ -213,8 +213,6 @@ class Document:
         return cls(reading.context, reading.events)
 
 
-# --- The document around the events ---------------------------------------------------------
-
 _DOCUMENT_MEMBERS = {
     "EPCISDocument": frozenset(
         {
@@ -372,9 +370,6 @@ class _Reading:
             at = _skip_space(text, _expect(text, at, ",", path))
 
 
-# --- JSON text ------------------------------------------------------------------------------
-
-
 class _Repeated(ValueError):
     """One name twice in one object."""
 
@@ -456,8 +451,6 @@ def _check_depth(value: object, levels: int, path: _Path = ()) -> None:
             if isinstance(member, dict | list):
                 _check_depth(member, levels - 1, path)
 
-
-# --- The members of an event ----------------------------------------------------------------
 
 _COMMON_MEMBERS = frozenset(
     {

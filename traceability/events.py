@@ -287,9 +287,6 @@ def _happenings(rows: Sequence[Any]) -> Iterator[Happening]:
         yield Happening(ref, *head, tuple(mentions[ref]))
 
 
-# --- The statements -------------------------------------------------------------------------
-
-
 def _same_event(one: Any, other: Any) -> tuple[ColumnElement[bool], ...]:  # noqa: ANN401
     return (
         one.subject == other.subject,

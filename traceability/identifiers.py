@@ -317,9 +317,6 @@ def _refuse_overlong(text: str) -> None:
         raise IdentifierInvalid(f"an identifier of more than {ORIGINAL_CHARACTERS_MAX} characters")
 
 
-# --- Digital Link ---------------------------------------------------------------------------
-
-
 def _claims_to_be_gs1(text: str) -> bool:
     """Whether a URI must be a GS1 name, so that a wrong one is refused."""
     lowered = text.lower()
@@ -411,8 +408,6 @@ def _check_date(ai: str, value: str) -> None:
     except ValueError:
         raise IdentifierInvalid(f"AI ({ai}): {value} is no day of the calendar") from None
 
-
-# --- EPC URN --------------------------------------------------------------------------------
 
 _SERIAL = r"((?:[A-Za-z0-9!'()*+,\-.:;=_]|%(?:2[2356Ff]|3[CcEeFf]))+)"
 _NUMBERS = r"([0-9]{6,12})\.([0-9]*)"

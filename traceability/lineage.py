@@ -249,11 +249,10 @@ class Trace:
         )
 
 
-# --- Time -----------------------------------------------------------------------------------
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = 2**63
+"""After every moment that a 64-bit column of microseconds can hold."""
 
 
 class _Window(NamedTuple):
@@ -388,9 +387,6 @@ class _Balance:
                 return True
             self.left = _EXACTLY.subtract(self.left, amount)
         return self.left is None or self.left <= 0
-
-
-# --- The walk -------------------------------------------------------------------------------
 
 
 class _Standing(Enum):

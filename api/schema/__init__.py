@@ -14,6 +14,7 @@ query         the root of reading
 mutation      the root of writing
 limits        what a document may cost, counted before it runs
 door          POST /graphql
+schemas       the four schemas, built once, and their golden files
 
-`python -m api.schema` prints `api/schema.<tier>.graphql`.
+`./xin schema` prints `api/schema.<tier>.graphql`.
 """

@@ -27,10 +27,13 @@ from ledger.errors import LedgerError
 from ledger.identity import parse_label
 
 PAGE_SIZE = 20
+"""A screen of a list."""
+
 PAGE_SIZE_MAX = 100
 """More than a screen shows; what exports are for is not asked page by page."""
 
 IDENTIFIER_CHARACTERS_MAX = 100
+"""The longest, an enterprise by its label, has 72."""
 
 
 class NodeKind(Enum):

@@ -30,7 +30,10 @@ TEXT_MAX = 2_000
 """Characters of prose in one particular: a finding, not a file."""
 
 NAME_MAX = 200
+"""Characters of a name, a place, a product; the longest of the real refusals has 100."""
+
 LIST_MAX = 32
+"""Charges or documents of one statement."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters but tab and line feed: no finding needs them, some stores refuse them."""
@@ -156,8 +159,8 @@ NAMES = Particular(
         "minProperties": 1,
         "additionalProperties": False,
         "properties": {
-            "zh": {"type": "string", "maxLength": NAME_MAX},
-            "en": {"type": "string", "maxLength": NAME_MAX},
+            "zh": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+            "en": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
         },
     },
 )

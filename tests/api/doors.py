@@ -90,8 +90,6 @@ class Doors:
             async with httpx.AsyncClient(transport=transport, base_url="http://log.test") as client:
                 yield cls(service, app, clock, client)
 
-    # --- Callers ------------------------------------------------------------------------------
-
     def credential(
         self, tier: str, subject: SubjectLabel | None = None, **claims: str | int
     ) -> dict[str, str]:
@@ -157,8 +155,6 @@ class Doors:
         )
         assert answer.status_code == 200, answer.text
         return [json.loads(line) for line in answer.text.splitlines()]
-
-    # --- What happens -------------------------------------------------------------------------
 
     def draft(
         self,

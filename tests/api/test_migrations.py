@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import traceability.tables
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import credit.tables
+import traceability.tables
 from api.migration import BASE, HEAD, SCRIPTS, DatabaseNotAtHead, migrate, require_head
 from ledger.database import Database
 from ledger.tables import Base, EntryRow

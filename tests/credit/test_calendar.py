@@ -1,12 +1,12 @@
 """Periods in months: Civil Code of China, articles 201 to 203."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.calendar import add_months, completed_months, day_after
+from credit.calendar import add_months, day_after
 
 DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 
@@ -32,35 +32,6 @@ def test_a_period_ends_on_the_same_number_or_the_last_day(
     start: str, months: int, last: str
 ) -> None:
     assert add_months(date.fromisoformat(start), months) == date.fromisoformat(last)
-
-
-@pytest.mark.parametrize(
-    ("start", "day", "months"),
-    [
-        pytest.param("2025-01-10", "2025-02-10", 0, id="the last day is inside"),
-        pytest.param("2025-01-10", "2025-02-11", 1, id="the day after, the month is over"),
-        pytest.param("2025-01-31", "2025-02-28", 0, id="31 January: 28 February is inside"),
-        pytest.param("2025-01-31", "2025-03-01", 1, id="31 January: over on 1 March"),
-        pytest.param("2024-02-29", "2025-02-28", 11, id="29 February: a year is not over"),
-        pytest.param("2024-02-29", "2025-03-01", 12, id="29 February: a year is over"),
-        pytest.param("2025-01-10", "2025-01-10", 0, id="the day itself"),
-        pytest.param("2025-01-10", "2024-01-10", 0, id="a day before the start"),
-    ],
-)
-def test_a_month_is_complete_only_when_its_last_day_is_over(
-    start: str, day: str, months: int
-) -> None:
-    assert completed_months(date.fromisoformat(start), date.fromisoformat(day)) == months
-
-
-@given(DAYS, st.integers(0, 700))
-def test_the_period_of_the_completed_months_is_the_longest_that_is_over(
-    start: date, days: int
-) -> None:
-    day = start + timedelta(days=days)
-    months = completed_months(start, day)
-    assert months == 0 or add_months(start, months) < day
-    assert add_months(start, months + 1) >= day
 
 
 @given(DAYS, DAYS, st.integers(0, 600))

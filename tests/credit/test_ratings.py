@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from credit.errors import CreditError, FactUnknown, PolicyUnknown
+from credit.errors import FactUnknown, PolicyUnknown
 from credit.facts import Fact
 from credit.policy import Policy
 from credit.rating import rate
@@ -138,11 +138,6 @@ async def test_a_rating_is_the_fold_over_what_the_log_says(
                 found = await ratings.of(DAIRY, as_of=as_of, tree_size=size)
                 assert found == rate(policy, facts, as_of=as_of, tree_size=size)
         assert (await ratings.of(DAIRY, as_of=date(2024, 3, 1), tree_size=7)).points == 900
-        each = await ratings.of_each([DAIRY, TIMBER, ISSUER], as_of=date(2024, 3, 1), tree_size=7)
-        assert each == {
-            subject: await ratings.of(subject, as_of=date(2024, 3, 1), tree_size=7)
-            for subject in (DAIRY, TIMBER, ISSUER)
-        }
 
 
 async def test_a_fact_comes_back_as_it_was_stated(
@@ -325,11 +320,8 @@ async def test_what_the_policy_cannot_read_is_refused_where_it_is_asked_and_kept
         with pytest.raises(FactUnknown) as refusal:
             await ratings.of(DAIRY, as_of=date(2024, 6, 1), tree_size=3)
         assert refusal.value.path == (1, "outcome")
-        each = await ratings.of_each([DAIRY, TIMBER], as_of=date(2024, 6, 1), tree_size=3)
-        refused = each[DAIRY]
-        assert isinstance(refused, CreditError)
-        assert refused.code == "CREDIT_FACT_UNKNOWN"
-        assert not isinstance(each[TIMBER], CreditError)
+        other = await ratings.of(TIMBER, as_of=date(2024, 6, 1), tree_size=3)
+        assert other.points == 300
         row = await session.get_one(RatingRow, (DAIRY, policy.hash))
     assert (row.grade, row.refusal, row.due_on) == (None, "CREDIT_FACT_UNKNOWN", None)
 

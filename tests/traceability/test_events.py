@@ -392,8 +392,6 @@ async def test_every_example_document_is_captured_and_its_view_rebuilt_alike(
     assert await rows_of_all_tables(trade.world.database) == rows
 
 
-# --- Against the walk that is told everything -----------------------------------------------
-
 THINGS = [f"{GTIN}/21/{name}" for name in "ABCD"] + [f"{GTIN}/10/{name}" for name in "KL"]
 HOLDERS = [PALLET, SHIP, "urn:x:crate"]
 

@@ -174,9 +174,6 @@ def events(trace: Trace, name: str) -> tuple[EventRef, ...]:
     return next(node.events for node in trace.nodes if node.identifier == name)
 
 
-# --- Transformation -------------------------------------------------------------------------
-
-
 def test_a_chain_of_transformations_is_walked_both_ways() -> None:
     told = Told()
     first = told.make(0, [lot("MILK"), lot("CULTURE")], [lot("CURD")])
@@ -233,9 +230,6 @@ def test_a_product_without_lot_is_an_end_unless_it_is_asked_for() -> None:
     assert names(told.trace(GTIN, BOTH)) == {GTIN, lot("ORE"), lot("STEEL")}
 
 
-# --- Lots and units -------------------------------------------------------------------------
-
-
 def test_a_unit_has_the_origins_of_its_lot_and_no_sisters() -> None:
     told = Told()
     told.make(0, [lot("MILK")], [lot("L1")])
@@ -253,9 +247,6 @@ def test_a_lot_has_the_origins_of_its_units() -> None:
     told.make(0, [lot("PAPER")], [unit("S1")])
     told.see(1, unit("S1"), of_lot=lot("L1"))
     assert names(told.trace(lot("L1"), UP)) == {lot("L1"), unit("S1"), lot("PAPER")}
-
-
-# --- Containment ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("direction", [UP, DOWN])
@@ -381,9 +372,6 @@ def test_an_association_contains_nothing() -> None:
     assert events(trace, unit("S1")) == (EventRef(0, 0),)
 
 
-# --- Bounds ---------------------------------------------------------------------------------
-
-
 def chain(length: int) -> Told:
     told = Told()
     for step in range(length):
@@ -424,8 +412,6 @@ def test_a_bound_beyond_reason_is_refused(bounds: dict[str, int], path: tuple[st
         Walk(Identifier.parse_any(PALLET), UP, **bounds)
     assert (refusal.value.code, refusal.value.path) == ("TRACE_BOUND_EXCEEDED", path)
 
-
-# --- Any world ------------------------------------------------------------------------------
 
 THINGS = [
     *(unit(name) for name in "AB"),
@@ -519,9 +505,6 @@ def test_neither_the_order_of_capture_nor_being_told_more_changes_the_answer(
 
     same = {ref: ref for ref in moved}
     assert shape(answer, back) == shape(expected, same)
-
-
-# --- Real documents -------------------------------------------------------------------------
 
 
 def told_by(events: Iterable[Event]) -> list[Happening]:
