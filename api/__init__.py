@@ -29,4 +29,6 @@
     export        proof files for strangers
 
     tokens, story, demo, demo_cast, demo_goods    the demonstration
+
+The only folder that imports all three others, and the only one that reads settings and the clock.
 """

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +21,7 @@ from api.answers import CAPTURE, Question
 from api.door import ask_through, door
 from api.importing import Import, Summary, read_statements
 from api.progress import Bar
+from api.service import system_clock
 from api.settings import Settings
 from ledger.keystore import Keystore
 
@@ -86,7 +86,7 @@ async def import_refusals(
     stated = read_statements(report, charges, keystore)
     bar.expect(len(stated))
     async with door(settings) as client:
-        prepared = Import.prepared(client, keystore, now=lambda: datetime.now(UTC))
+        prepared = Import.prepared(client, keystore, now=system_clock)
         return await prepared.run(stated, advance=bar.advance)
 
 

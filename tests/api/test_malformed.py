@@ -16,7 +16,15 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from ledger.canonical import Json, b64url, encode
-from ledger.control import LOG_LABEL, KeyBegin, KeyEnd, Mandate, PolicyAdoption, issue_control
+from ledger.control import (
+    LOG_LABEL,
+    ControlContent,
+    KeyBegin,
+    KeyEnd,
+    Mandate,
+    PolicyAdoption,
+    issue_control,
+)
 from ledger.disclosure import DISCLOSURE_BYTES_MAX, DISCLOSURES_MAX, Disclosure
 from ledger.identity import Identity
 from ledger.statement import Statement, Weighing
@@ -516,7 +524,7 @@ async def prepared(doors: Doors) -> Forge:
 async def admit_and_end(doors: Doors, issuer: Identity, seed: bytes, root: bytes) -> None:
     """A key with a mandate, begun and ended."""
     public_key = public_key_of(seed)
-    contents = (
+    contents: tuple[ControlContent, ...] = (
         KeyBegin(issuer.label(), public_key, custodial=False, names={"en": "x"}),
         Mandate(issuer.label(), ("enforcement",)),
         KeyEnd(issuer.label(), thumbprint(public_key)),

@@ -1,6 +1,7 @@
 """ARCHITECTURE §3 and §4: who may sign what, judged at the assigned index."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -15,6 +16,8 @@ from ledger.authority import Authorities
 from ledger.canonical import Json, decode
 from ledger.control import (
     LOG_LABEL,
+    NAME_MAX,
+    POLICY_LABEL,
     Control,
     ControlContent,
     Genesis,
@@ -153,67 +156,73 @@ def payload_of(control: str, content: dict[str, Json], **members: Json) -> Contr
 
 
 GENESIS = genesis().content()
-JWK: Json = {"crv": "Ed25519", "kty": "OKP", "x": "A" * 43}
+MANDATE: dict[str, Json] = {"issuer": LABEL, "kinds": ["filing"]}
+KEY_BEGIN: dict[str, Json] = {
+    "custodial": True,
+    "issuer": LABEL,
+    "key": {"crv": "Ed25519", "kty": "OKP", "x": "A" * 43},
+    "name": {"en": "x"},
+}
+LONG_NAME = "x" * (NAME_MAX + 1)
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("control", "changes", "path"),
     [
-        pytest.param(lambda: payload_of("coup", {}), id="an unknown control"),
-        pytest.param(lambda: payload_of("genesis", {}), id="a genesis of nothing"),
+        pytest.param("genesis", {"more": 1}, (), id="a genesis with more"),
+        pytest.param("genesis", {"origin": "x"}, ("log_key",), id="a foreign log key"),
+        pytest.param("genesis", {"map_version": 2}, ("map_version",), id="another map version"),
+        pytest.param("genesis", {"log_key": "x"}, ("log_key",), id="no key of the log"),
+        pytest.param("genesis", {"operator": ""}, ("operator",), id="no operator"),
+        pytest.param("genesis", {"operator": LONG_NAME}, ("operator",), id="too long an operator"),
+        pytest.param("mandate", {"more": 1}, (), id="a mandate with more"),
+        pytest.param("mandate", {"kinds": ["rumour"]}, ("kinds", 0), id="an unknown kind"),
         pytest.param(
-            lambda: payload_of("genesis", {**GENESIS, "origin": "x"}), id="a foreign log key"
+            "mandate", {"kinds": ["ip-case", "filing"]}, ("kinds",), id="kinds out of order"
         ),
-        pytest.param(
-            lambda: payload_of("genesis", {**GENESIS, "map_version": 2}), id="another map version"
-        ),
-        pytest.param(
-            lambda: payload_of("genesis", {**GENESIS, "log_key": "x"}), id="no key of the log"
-        ),
-        pytest.param(lambda: payload_of("genesis", GENESIS, sub=LABEL), id="another sub"),
-        pytest.param(lambda: payload_of("genesis", GENESIS, iss=LABEL), id="another iss"),
-        pytest.param(lambda: payload_of("genesis", GENESIS, more=1), id="a member nobody knows"),
-        pytest.param(lambda: payload_of("mandate", {"issuer": LABEL}), id="a mandate of nothing"),
-        pytest.param(
-            lambda: payload_of("mandate", {"issuer": LABEL, "kinds": ["rumour"]}),
-            id="a mandate for an unknown kind",
-        ),
-        pytest.param(
-            lambda: payload_of("mandate", {"issuer": LABEL, "kinds": ["ip-case", "filing"]}),
-            id="kinds out of order",
-        ),
-        pytest.param(
-            lambda: payload_of("mandate", {"issuer": LABEL, "kinds": "filing"}),
-            id="kinds that are text",
-        ),
-        pytest.param(
-            lambda: payload_of(
-                "key-begin", {"custodial": 1, "issuer": LABEL, "key": JWK, "name": {"en": "x"}}
-            ),
-            id="custody that is a number",
-        ),
-        pytest.param(
-            lambda: payload_of(
-                "key-begin", {"custodial": True, "issuer": LABEL, "key": {}, "name": {"en": "x"}}
-            ),
-            id="a key that is none",
-        ),
-        pytest.param(
-            lambda: payload_of(
-                "key-begin", {"custodial": True, "issuer": LABEL, "key": JWK, "name": {}}
-            ),
-            id="a name in no language",
-        ),
-        pytest.param(lambda: payload_of("policy", {"policy": []}), id="a policy that is a list"),
-        pytest.param(lambda: payload_of("policy", {"policy": {}}), id="an empty policy"),
+        pytest.param("mandate", {"kinds": "filing"}, ("kinds",), id="kinds that are text"),
+        pytest.param("key-begin", {"custodial": 1}, ("custodial",), id="custody that is a number"),
+        pytest.param("key-begin", {"key": {}}, ("key",), id="a key that is none"),
+        pytest.param("key-begin", {"name": {}}, ("name",), id="a name in no language"),
+        pytest.param("key-begin", {"name": {"en": LONG_NAME}}, ("name",), id="too long a name"),
+        pytest.param("policy", {"policy": []}, ("policy",), id="a policy that is a list"),
+        pytest.param("policy", {"policy": {}}, ("policy",), id="an empty policy"),
+    ],
+)
+def test_a_content_outside_its_form_is_refused_with_its_place(
+    control: str, changes: dict[str, Json], path: tuple[str | int, ...]
+) -> None:
+    good: dict[str, tuple[dict[str, Json], Json]] = {
+        "genesis": (GENESIS, LOG_LABEL),
+        "mandate": (MANDATE, issuer_label(LABEL)),
+        "key-begin": (KEY_BEGIN, issuer_label(LABEL)),
+        "policy": ({"policy": {"name": "x"}}, POLICY_LABEL),
+    }
+    content, subject = good[control]
+    # The change alone stands between the entry and its acceptance.
+    payload_of(control, content, sub=subject)
+    with pytest.raises(ControlInvalid) as refusal:
+        payload_of(control, {**content, **changes}, sub=subject)
+    assert refusal.value.path == ("payload", "content", *path)
+
+
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        pytest.param({"control": "coup"}, ("control",), id="an unknown control"),
+        pytest.param({"content": []}, ("content",), id="a content that is a list"),
+        pytest.param({"sub": LABEL}, ("sub",), id="another sub"),
+        pytest.param({"iss": LABEL}, ("iss",), id="another iss"),
+        pytest.param({"more": 1}, (), id="a member nobody knows"),
     ],
 )
 def test_a_control_entry_outside_its_form_is_refused_with_its_place(
-    make: Callable[[], Control],
+    members: dict[str, Json], path: tuple[str, ...]
 ) -> None:
+    payload: dict[str, Json] = {"control": "genesis", "content": GENESIS}
     with pytest.raises(ControlInvalid) as refusal:
-        make()
-    assert refusal.value.path[0] == "payload"
+        payload_of(**{**payload, **members})  # type: ignore[arg-type]
+    assert refusal.value.path == ("payload", *path)
 
 
 def test_a_label_that_is_none_is_refused_with_its_place() -> None:
@@ -225,6 +234,7 @@ def test_a_label_that_is_none_is_refused_with_its_place() -> None:
 def test_contents_and_their_members_are_inverse() -> None:
     for content in (
         genesis(),
+        replace(genesis(), operator="x" * NAME_MAX),
         begin("market", MARKET.label()),
         KeyEnd(MARKET.label(), KID),
         Mandate(MARKET.label(), ("capture", "filing")),

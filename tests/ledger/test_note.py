@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnverified
 from ledger.merkle import Hash
-from ledger.note import SIGNATURES_MAX, SignedNote, Signer, Verifier
+from ledger.note import NOTE_BYTES_MAX, SIGNATURES_MAX, SignedNote, Signer, Verifier
 
 EXAMPLE_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 EXAMPLE_LINE = (
@@ -86,6 +86,14 @@ def test_a_key_text_that_does_not_hold_together_is_refused(vkey: str) -> None:
 def test_a_note_in_another_spelling_is_refused(note: str) -> None:
     with pytest.raises(NoteMalformed):
         SignedNote.parse(note.encode())
+
+
+def test_a_note_has_a_longest_form() -> None:
+    tail = EXAMPLE[EXAMPLE.index("\n") :].encode()
+    longest = b"x" * (NOTE_BYTES_MAX - len(tail)) + tail
+    assert len(SignedNote.parse(longest).signatures) == 1
+    with pytest.raises(NoteMalformed):
+        SignedNote.parse(b"x" + longest)
 
 
 def test_a_note_that_is_not_utf8_is_refused() -> None:

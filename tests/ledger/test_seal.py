@@ -12,6 +12,7 @@ from ledger.errors import CaptureInvalid, LabelInvalid, LedgerError, SealMismatc
 from ledger.identity import SubjectLabel, person_capture_label
 from ledger.merkle import leaf_hash, root
 from ledger.seal import (
+    CAPTURE_BYTES_MAX,
     CONTEXT_BYTES_MAX,
     DEPTH_MAX,
     EVENTS_MAX,
@@ -234,6 +235,14 @@ def test_a_capture_that_no_reader_takes_is_never_issued() -> None:
         issued(*[b"{}"] * (EVENTS_MAX + 1))
     with pytest.raises(CaptureInvalid):
         issued(b"{}", capture_id="NOT-A-UUID")
+
+
+def test_the_events_of_a_capture_are_bounded_together() -> None:
+    half = b'{"a":"' + b"x" * (CAPTURE_BYTES_MAX // 2 - 8) + b'"}'
+    assert len(issued(half, half).events) == 2
+    with pytest.raises(CaptureInvalid) as refusal:
+        issued(half, half + b" ")
+    assert refusal.value.path == ("events",)
 
 
 def test_a_context_is_bounded_since_every_event_is_sealed_with_it() -> None:

@@ -395,6 +395,32 @@ def bound(label: str) -> Statement:
     )
 
 
+async def test_a_batch_takes_no_more_once_it_has_its_bodies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'ledger.sqlite'}") as world:
+        monkeypatch.setattr(sequencer, "BATCH_BODIES_MAX", 4)
+        size = world.sequencer.tree_size
+        drafts = [world.draft(failed_inspection()) for _ in range(10)]
+        await world.sequencer.submit_each(Submission((draft,)) for draft in drafts)
+        async with world.database.reading() as session:
+            heads = select(CheckpointRow.tree_size).where(CheckpointRow.tree_size > size)
+            sizes = list(await session.scalars(heads.order_by(CheckpointRow.tree_size)))
+        assert sizes == [size + 4, size + 8, size + 10]
+
+
+async def test_what_is_known_is_found_however_many_are_looked_up_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.opened(database_url) as world:
+        drafts = [world.draft(failed_inspection()) for _ in range(5)]
+        first = await world.state(*drafts)
+        monkeypatch.setattr(sequencer, "LOOKUP_KEYS_MAX", 2)
+        again = await world.state(*drafts)
+        assert all(answer.duplicate for answer in again)
+        assert [one.leaf_index for one in again] == [one.leaf_index for one in first]
+
+
 @pytest.mark.parametrize(
     ("bound_name", "value"),
     [

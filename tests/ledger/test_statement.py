@@ -27,7 +27,16 @@ from ledger.errors import (
 )
 from ledger.identity import SubjectLabel
 from ledger.kinds import KINDS
-from ledger.statement import Draft, Severity, Statement, Weighing, issue
+from ledger.kinds.shape import LIST_MAX, NAME_MAX, TEXT_MAX
+from ledger.statement import (
+    MEASURES_MAX,
+    WEIGHING_TEXT_MAX,
+    Draft,
+    Severity,
+    Statement,
+    Weighing,
+    issue,
+)
 from ledger.token import Token, TokenType, sign
 from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, random_salts, seed_of
 
@@ -273,7 +282,7 @@ def test_what_a_kind_does_not_allow_is_refused_with_its_place(
         pytest.param({"decided_on": "20260210"}, id="a day in another spelling"),
         pytest.param({"decided_on": "２０２６-02-10"}, id="a day in wide digits"),
         pytest.param({"code": ""}, id="an empty code"),
-        pytest.param({"code": "x" * 65}, id="a code of 65 characters"),
+        pytest.param({"code": "x" * (WEIGHING_TEXT_MAX + 1)}, id="a code too long"),
         pytest.param({"case": "c\x00"}, id="a case with a character no database takes"),
         pytest.param({"case": "c\n1"}, id="a case of two lines"),
         pytest.param({"kind": None}, id="no kind"),
@@ -281,6 +290,10 @@ def test_what_a_kind_does_not_allow_is_refused_with_its_place(
         pytest.param({"measures": {"A": 1}}, id="a measure in capitals"),
         pytest.param({"measures": {"a": True}}, id="a measure that is true"),
         pytest.param({"measures": [1]}, id="measures that are a list"),
+        pytest.param(
+            {"measures": {f"m{number}": 1 for number in range(MEASURES_MAX + 1)}},
+            id="a measure too many",
+        ),
     ],
 )
 def test_a_weighing_value_outside_its_form_is_refused(values: dict[str, Json]) -> None:
@@ -293,13 +306,26 @@ def test_a_weighing_value_outside_its_form_is_refused(values: dict[str, Json]) -
     [
         pytest.param({"rumour": "x"}, StatementInvalid, id="an unknown particular"),
         pytest.param({"text": ""}, StatementInvalid, id="an empty text"),
-        pytest.param({"text": "x" * 2_001}, StatementInvalid, id="a text too long"),
+        pytest.param({"text": "x" * (TEXT_MAX + 1)}, StatementInvalid, id="a text too long"),
+        pytest.param({"place": "x" * (NAME_MAX + 1)}, StatementInvalid, id="a place too long"),
+        pytest.param(
+            {"documents": [{"name": "x", "sha256": "0" * 64}] * (LIST_MAX + 1)},
+            StatementInvalid,
+            id="a document too many",
+        ),
+        pytest.param(
+            {"documents": [{"name": "x" * (NAME_MAX + 1), "sha256": "0" * 64}]},
+            StatementInvalid,
+            id="a document with a name too long",
+        ),
         pytest.param({"text": "x\x00"}, StatementInvalid, id="a text no database takes"),
         pytest.param({"place": "x\x1b[2J"}, StatementInvalid, id="a place that clears a screen"),
         pytest.param({"gtin": "123"}, StatementInvalid, id="a short GTIN"),
         pytest.param({"gtin": 1}, StatementInvalid, id="a GTIN that is a number"),
         pytest.param({"synthetic": False}, StatementInvalid, id="a flag that is not true"),
         pytest.param({"charges": []}, StatementInvalid, id="no charges"),
+        pytest.param({"charges": ["1"] * (LIST_MAX + 1)}, StatementInvalid, id="a charge too many"),
+        pytest.param({"charges": ["1" * (NAME_MAX + 1)]}, StatementInvalid, id="a charge too long"),
         pytest.param({"charges": [1]}, StatementInvalid, id="a charge that is a number"),
         pytest.param({"documents": [{"name": "x"}]}, StatementInvalid, id="a document alone"),
         pytest.param({"documents": {}}, StatementInvalid, id="documents that are an object"),
@@ -332,6 +358,21 @@ def test_a_particular_outside_its_form_is_refused(
     assert raised.value.path
 
 
+def test_what_is_as_long_as_it_may_be_is_taken() -> None:
+    code, case = "c" * WEIGHING_TEXT_MAX, "k" * WEIGHING_TEXT_MAX
+    measures: dict[str, Json] = {f"m{number}": number for number in range(MEASURES_MAX)}
+    longest = changed(code=code, case=case, measures=measures)
+    assert (longest.code, longest.case, longest.measures) == (code, case, measures)
+    particulars: dict[str, Json] = {
+        "subject": SUBJECT,
+        "text": "x" * TEXT_MAX,
+        "place": "x" * NAME_MAX,
+        "charges": ["1" * NAME_MAX] * LIST_MAX,
+        "documents": [{"name": "x" * NAME_MAX, "sha256": "0" * 64}] * LIST_MAX,
+    }
+    check_form(stated(particulars=particulars))
+
+
 def test_a_filing_needs_a_name_and_a_country() -> None:
     for missing in ("name", "country"):
         particulars: dict[str, Json] = {"country": "CN", "name": {"en": "x"}, "subject": SUBJECT}
@@ -348,6 +389,7 @@ def test_a_filing_needs_a_name_and_a_country() -> None:
         pytest.param({}, id="no language"),
         pytest.param({"fr": "x"}, id="another language"),
         pytest.param({"en": ""}, id="an empty name"),
+        pytest.param({"en": "x" * (NAME_MAX + 1)}, id="a name too long"),
         pytest.param({"en": "x\x00"}, id="a name no database takes"),
         pytest.param("x", id="a name that is text"),
     ],
