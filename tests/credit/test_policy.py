@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from credit.document import DOCUMENT_BYTES_MAX
+from credit.document import DOCUMENT_BYTES_MAX, LIST_MAX
 from credit.errors import CreditError, FactIncomplete, FactUnknown, PolicyError
 from credit.facts import Fact
-from credit.policy import Policy, Role
+from credit.policy import EVIDENCE_MAX, MONTHS_MAX, PERMILLE_MAX, POINTS_MAX, Policy, Role
 from ledger.canonical import Json, encode
 from ledger.kinds import KINDS
 
@@ -134,7 +134,7 @@ def test_the_policy_reads_every_value_that_the_ledger_admits(policy: Policy) -> 
             id="a boolean for a number",
         ),
         pytest.param(
-            lambda v: v.update(favourable_months=601),
+            lambda v: v.update(favourable_months=MONTHS_MAX + 1),
             "CREDIT_POLICY_VALUE",
             ("favourable_months",),
             id="more months than a period may have",
@@ -186,7 +186,7 @@ def test_the_policy_reads_every_value_that_the_ledger_admits(policy: Policy) -> 
             id="a decay that ends before the weight",
         ),
         pytest.param(
-            lambda v: at(v, "severities", "minor").update(decay=[[3, 1001]]),
+            lambda v: at(v, "severities", "minor").update(decay=[[3, PERMILLE_MAX + 1]]),
             "CREDIT_POLICY_VALUE",
             ("severities", "minor", "decay", 0, 1),
             id="more than the whole weight",
@@ -282,7 +282,7 @@ def test_the_policy_reads_every_value_that_the_ledger_admits(policy: Policy) -> 
             id="a string for a number",
         ),
         pytest.param(
-            lambda v: at(v, "points", 3).update(points=1_000_001),
+            lambda v: at(v, "points", 3).update(points=POINTS_MAX + 1),
             "CREDIT_POLICY_VALUE",
             ("points", 3, "points"),
             id="points beyond the bound",
@@ -429,6 +429,12 @@ def test_the_policy_reads_every_value_that_the_ledger_admits(policy: Policy) -> 
             id="no evidence as evidence",
         ),
         pytest.param(
+            lambda v: at(v, "evidence", 0).update(at_least=EVIDENCE_MAX + 1),
+            "CREDIT_POLICY_VALUE",
+            ("evidence", 0, "at_least"),
+            id="more evidence than anybody has",
+        ),
+        pytest.param(
             lambda v: at(v, "start").update(grade="S"),
             "CREDIT_POLICY_REFERENCE",
             ("start", "grade"),
@@ -479,6 +485,20 @@ def test_what_is_not_canonical_json_is_no_policy(
     assert (refusal.value.code, refusal.value.path) == ("CREDIT_POLICY_MALFORMED", path)
 
 
+def test_the_longest_and_largest_that_the_language_allows_is_read(
+    policy_value: dict[str, Json],
+) -> None:
+    (cap, *_) = rows(policy_value, "caps")
+    assert isinstance(cap, dict)
+    policy_value["caps"] = [{**cap, "id": f"X{number}"} for number in range(LIST_MAX)]
+    policy_value["favourable_months"] = MONTHS_MAX
+    at(policy_value, "evidence", 0)["at_least"] = EVIDENCE_MAX
+    at(policy_value, "points", 0)["points"] = POINTS_MAX
+    policy = Policy.parse(encode(policy_value))
+    assert (len(policy.caps), policy.favourable_months) == (LIST_MAX, MONTHS_MAX)
+    assert policy.evidence[0].at_least == EVIDENCE_MAX
+
+
 @pytest.mark.parametrize("value", [[], "policy", 7, None, True])
 def test_a_policy_is_an_object(value: Json) -> None:
     with pytest.raises(CreditError) as refusal:
@@ -487,7 +507,7 @@ def test_a_policy_is_an_object(value: Json) -> None:
 
 
 def test_a_list_longer_than_the_language_allows_is_refused(policy_value: dict[str, Json]) -> None:
-    policy_value["caps"] = [0] * 501
+    policy_value["caps"] = [0] * (LIST_MAX + 1)
     with pytest.raises(CreditError) as refusal:
         Policy.parse(encode(policy_value))
     assert (refusal.value.code, refusal.value.path) == ("CREDIT_POLICY_VALUE", ("caps",))

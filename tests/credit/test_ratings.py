@@ -14,7 +14,13 @@ from credit.errors import FactUnknown, PolicyUnknown
 from credit.facts import Fact
 from credit.policy import Policy
 from credit.rating import rate
-from credit.ratings import CreditView, Ratings
+from credit.ratings import (
+    FACTS_PAGE_MAX,
+    REFRESH_MAX,
+    SUBJECTS_PAGE_MAX,
+    CreditView,
+    Ratings,
+)
 from credit.tables import FactRow, PolicyRow, RatingRow
 from ledger.admission import leaf_of
 from ledger.canonical import Json, decode, encode
@@ -259,6 +265,57 @@ async def test_facts_stated_before_a_policy_become_public_when_it_is_adopted(
     async with database.reading() as session:
         page = await Ratings(session).facts_of(DAIRY, tree_size=2, public_on=date(2024, 2, 1))
     assert [stated_fact.fact.leaf_index for stated_fact in page] == [0]
+
+
+async def test_a_new_policy_publishes_every_fact_however_many_steps_that_takes(
+    database: Database, policy_value: dict[str, Json], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = (DAIRY, TIMBER, ISSUER)
+    await follow(database, [stated(index, subjects[index % 3], FINE) for index in range(7)])
+    monkeypatch.setattr("credit.ratings.REFRESH_MAX", 2)
+    await follow(database, [adopted(7, policy_value)])
+    async with database.reading() as session:
+        found = await Ratings(session).facts_of_each(
+            subjects, tree_size=8, public_on=date(2024, 2, 1)
+        )
+    assert [len(found[subject]) for subject in subjects] == [3, 2, 2]
+
+
+async def test_many_subjects_are_read_and_marked_due_some_at_a_time(
+    database: Database, policy_value: dict[str, Json], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credit.ratings.KEYS_MAX", 2)
+    subjects = (DAIRY, TIMBER, ISSUER)
+    first = [stated(1 + at, subject, FINE) for at, subject in enumerate(subjects)]
+    again = [stated(4 + at, subject, FAIL) for at, subject in enumerate(subjects)]
+    await follow(database, [adopted(0, policy_value), *first])
+    await follow(database, again)
+    assert await refresh(database, date(2024, 6, 1)) == 3
+    async with database.reading() as session:
+        found = await Ratings(session).facts_of_each(subjects, tree_size=7)
+        graded = {
+            row.subject: (row.points, row.fact_index)
+            for row in await session.scalars(select(RatingRow))
+        }
+    assert [len(found[subject]) for subject in subjects] == [2, 2, 2]
+    assert graded == {subject: (900, 4 + at) for at, subject in enumerate(subjects)}
+
+
+async def test_a_page_or_a_step_outside_its_bounds_is_our_own_mistake(
+    database: Database, policy: Policy
+) -> None:
+    grade = policy.thresholds[0].grade
+    async with database.reading() as session:
+        ratings = Ratings(session)
+        for size in (0, FACTS_PAGE_MAX + 1):
+            with pytest.raises(AssertionError):
+                await ratings.facts_of(DAIRY, tree_size=1, limit=size)
+        for size in (0, SUBJECTS_PAGE_MAX + 1):
+            with pytest.raises(AssertionError):
+                await ratings.with_grade(grade, policy_hash=policy.hash, limit=size)
+        for size in (0, REFRESH_MAX + 1):
+            with pytest.raises(AssertionError):
+                await ratings.refresh(date(2024, 6, 1), size)
 
 
 async def test_a_refresh_rates_only_what_does_not_hold_on_the_day(

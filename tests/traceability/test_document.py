@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traceability import document
-from traceability.document import Action, Document, Event, EventType
+from traceability.document import (
+    DEPTH_MAX,
+    QUANTITY_CHARACTERS_MAX,
+    QUANTITY_EXPONENT_MAX,
+    Action,
+    Document,
+    Event,
+    EventType,
+)
 from traceability.errors import (
     CheckDigitInvalid,
     DocumentNotJson,
@@ -543,6 +551,33 @@ def test_a_name_that_no_answer_could_repeat_stands_in_no_path() -> None:
         with pytest.raises(DocumentNotJson) as refusal:
             Document.parse(raw)
         json.dumps([refusal.value.message, *refusal.value.path], ensure_ascii=False).encode()
+
+
+def test_an_amount_has_bounds_of_its_length_and_of_its_size() -> None:
+    raw = json.dumps(a_document(an_event(quantityList=[{"epcClass": LOT, "quantity": 7}])))
+    longest = "0." + "1" * (QUANTITY_CHARACTERS_MAX - 2)
+    largest, smallest = f"9e{QUANTITY_EXPONENT_MAX}", f"9e-{QUANTITY_EXPONENT_MAX}"
+    for amount in (longest, largest, smallest):
+        event = Document.parse(raw.replace("7}", f"{amount}}}").encode()).events[0]
+        assert event.quantity_list[0].quantity == amount
+    beyond = (f"1e{QUANTITY_EXPONENT_MAX + 1}", f"9e-{QUANTITY_EXPONENT_MAX + 1}", longest + "1")
+    for amount in beyond:
+        with pytest.raises(MemberInvalid) as refusal:
+            Document.parse(raw.replace("7}", f"{amount}}}").encode())
+        assert refusal.value.path == (*IN_LIST, "quantityList", 0, "quantity")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a:b":'])
+def test_an_event_nests_exactly_as_deep_as_its_bound(opening: str) -> None:
+    closing = {"[": "]"}.get(opening, "}")
+
+    def nested(levels: int) -> bytes:
+        raw = json.dumps(a_document(an_event(x__y="here")))
+        return raw.replace('"here"', opening * levels + "1" + closing * levels).encode()
+
+    assert len(Document.parse(nested(DEPTH_MAX - 1)).events) == 1
+    with pytest.raises(DocumentTooDeep):
+        Document.parse(nested(DEPTH_MAX))
 
 
 def test_an_amount_beyond_all_exponents_is_refused() -> None:
