@@ -219,6 +219,18 @@ async def test_an_empty_log_proves_nothing(database_url: str) -> None:
             await exported(world, "enterprise", DAIRY.label())
 
 
+async def test_an_enterprise_of_many_entries_is_read_some_at_a_time(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.export.READ_MAX", 2)
+    async with World.opened(database_url) as world:
+        stated = [await world.state(world.draft(failed_inspection())) for _ in range(5)]
+        verified = verify(await exported(world, "enterprise", DAIRY.label()), LOG_KEY)
+    assert [entry.leaf_index for entry in verified.entries] == [
+        acknowledgement.leaf_index for (acknowledgement,) in stated
+    ]
+
+
 async def test_a_file_is_never_longer_than_the_verifier_reads(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

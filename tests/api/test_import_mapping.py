@@ -14,6 +14,7 @@ import pytest
 from api import refusals
 from api.refusals import (
     CHARGE_COLUMNS,
+    FIELD_CHARACTERS_MAX,
     REFUSAL_COLUMNS,
     Cases,
     Charge,
@@ -263,7 +264,12 @@ def test_a_chinese_firm_is_known_by_its_social_credit_identifier(
         pytest.param({"city": ""}, RowMalformed, "particulars", id="no city"),
         pytest.param({"country": "India"}, RowMalformed, "particulars", id="no ISO code"),
         pytest.param({"product": "a\tb"}, RowMalformed, "product", id="a control character"),
-        pytest.param({"product": "x" * 5_000}, RowMalformed, "product", id="a field too long"),
+        pytest.param(
+            {"product": "x" * (FIELD_CHARACTERS_MAX + 1)},
+            RowMalformed,
+            "product",
+            id="a field too long",
+        ),
         pytest.param({"product_code": "A"}, RowMalformed, "product_code", id="no product code"),
         pytest.param({"refusal_date": "30/03/2020"}, RowMalformed, "refusal_date", id="slashes"),
         pytest.param(

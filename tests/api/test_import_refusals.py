@@ -284,6 +284,25 @@ def test_a_file_that_cannot_be_read_is_refused(
     assert not (tmp_path / "keys").exists(), "no key is made for a file that is refused"
 
 
+def test_a_file_that_unpacks_to_more_than_may_be_is_refused(
+    tmp_path: Path, shared_data: Locate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keystore = Keystore(tmp_path / "keys")
+    report = sliced(shared_data, tmp_path, 1)
+    read_statements(report, None, keystore)
+    text = report.read_bytes()
+    charges = len(gzip.decompress(shared_data(CHARGES).read_bytes()))
+    monkeypatch.setattr("api.importing.FILE_BYTES_MAX", charges)
+    report.write_bytes(gzip.compress(text.ljust(charges, b"\n")))
+    with pytest.raises(RowMalformed):
+        # Read whole, and only then found to have lines without fields.
+        read_statements(report, None, keystore)
+    report.write_bytes(gzip.compress(text.ljust(charges + 1, b"\n")))
+    with pytest.raises(FileUnreadable) as refused:
+        read_statements(report, None, keystore)
+    assert str(charges) in refused.value.message
+
+
 def test_charges_are_looked_for_beside_the_report_or_named(
     tmp_path: Path, shared_data: Locate
 ) -> None:

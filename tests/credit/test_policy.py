@@ -474,7 +474,6 @@ def test_a_malformed_policy_is_refused_with_the_path_of_the_rule(
         pytest.param(
             lambda raw: raw.replace(b'{"caps"', b'{"caps":[],"caps"'), (), id="a member twice"
         ),
-        pytest.param(lambda raw: raw + b" " * DOCUMENT_BYTES_MAX, (), id="too large"),
     ],
 )
 def test_what_is_not_canonical_json_is_no_policy(
@@ -497,6 +496,21 @@ def test_the_longest_and_largest_that_the_language_allows_is_read(
     policy = Policy.parse(encode(policy_value))
     assert (len(policy.caps), policy.favourable_months) == (LIST_MAX, MONTHS_MAX)
     assert policy.evidence[0].at_least == EVIDENCE_MAX
+
+
+def test_a_policy_that_fits_into_no_leaf_is_refused(policy_value: dict[str, Json]) -> None:
+    (cap, *_) = rows(policy_value, "caps")
+    assert isinstance(cap, dict)
+    caps: list[Json] = []
+    policy_value["caps"] = caps
+    while len(encode(policy_value)) <= DOCUMENT_BYTES_MAX:
+        Policy.parse(encode(policy_value))
+        begin = len(caps)
+        caps.extend({**cap, "id": f"{'X' * 50}{begin + more}"} for more in range(10))
+    with pytest.raises(CreditError) as refusal:
+        Policy.parse(encode(policy_value))
+    assert refusal.value.code == "CREDIT_POLICY_MALFORMED"
+    assert len(caps) < LIST_MAX
 
 
 @pytest.mark.parametrize("value", [[], "policy", 7, None, True])

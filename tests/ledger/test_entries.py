@@ -8,7 +8,7 @@ import pytest
 from ledger.control import Control
 from ledger.database import Database
 from ledger.directory import EnterpriseView
-from ledger.entries import CAPTURES_MAX, Entries
+from ledger.entries import CAPTURES_MAX, READ_MAX, Entries
 from ledger.errors import (
     DisclosureInvalid,
     EntryUnknown,
@@ -163,12 +163,23 @@ async def test_a_read_is_cut_where_captures_are_many_and_following_goes_on(
             await world.capture(b'{"type":"ObjectEvent"}')
         await world.file(DAIRY, "Dairy")
         async with world.database.reading() as session:
-            read = await Entries(session).read(0, 1_000)
+            read = await Entries(session).read(0, READ_MAX)
         assert len(read) == 6 + CAPTURES_MAX
         follower = Follower(world.database, [EnterpriseView()])
         assert await follower.step() == 6 + CAPTURES_MAX
         assert await follower.catch_up() == 4
         assert await follower.step() == 0
+
+
+async def test_a_read_beyond_its_bound_is_our_own_mistake(database_url: str) -> None:
+    async with World.opened(database_url) as world, world.database.reading() as session:
+        entries = Entries(session)
+        for limit in (0, READ_MAX + 1):
+            with pytest.raises(AssertionError):
+                await entries.read(0, limit)
+        with pytest.raises(AssertionError):
+            await entries.of_indexes(range(READ_MAX + 1))
+        assert len(await entries.of_indexes(range(READ_MAX))) == world.sequencer.tree_size
 
 
 async def test_one_process_writes_a_log_at_a_time(database_url: str) -> None:

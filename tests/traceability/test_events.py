@@ -23,7 +23,7 @@ from tests.world import DAIRY, TRADER, World, random_salts, rows_of_all_tables, 
 from traceability.capture import seal_document
 from traceability.document import Document, Event, EventType
 from traceability.errors import BoundExceeded, EventUnknown
-from traceability.events import CapturedEvent, EventCursor, Events, TraceView
+from traceability.events import PAGE_MAX, CapturedEvent, EventCursor, Events, TraceView
 from traceability.identifiers import Identifier
 from traceability.lineage import (
     Direction,
@@ -308,6 +308,19 @@ async def test_pages_of_events_follow_event_time_and_neither_repeat_nor_miss(tra
             paged.extend(page)
             after = EventCursor(page[-1].event_time, page[-1].ref)
         assert paged == list(whole)
+
+
+async def test_a_page_beyond_its_bound_is_our_own_mistake(trade: Trade) -> None:
+    wheel = Identifier.parse_any(WHEEL)
+    async with trade.world.database.reading() as session:
+        events = Events(session)
+        for limit in (0, PAGE_MAX + 1):
+            with pytest.raises(AssertionError):
+                await events.events_of(wheel, as_of=FOR_EVER, tree_size=1, limit=limit)
+        places = [EventRef(0, position) for position in range(PAGE_MAX + 1)]
+        with pytest.raises(AssertionError):
+            await events.at(places)
+        assert await events.at(places[1:]) == {}
 
 
 async def test_an_event_is_found_by_its_place_in_the_log(trade: Trade) -> None:
