@@ -15,7 +15,7 @@ from credit.calendar import add_months
 from credit.errors import FactIncomplete, FactUnknown
 from credit.facts import Fact
 from credit.policy import PERMILLE_MAX, Policy, Role
-from credit.rating import Change, History, Rating, Reason, rate
+from credit.rating import REASONS_MAX, Change, History, Rating, Reason, rate
 from ledger.canonical import Json, encode
 
 ALL = 1 << 40
@@ -394,7 +394,8 @@ def test_an_answer_shows_four_reasons_at_most(policy: Policy) -> None:
     facts = [fine(leaf_index, "2024-02-01") for leaf_index in range(6)]
     rating = rate(policy, facts, as_of=day("2024-02-01"), tree_size=ALL)
     assert len(rating.reasons) == 6
-    assert rating.principal_reasons == rating.reasons[:4]
+    assert REASONS_MAX == 4
+    assert rating.principal_reasons == rating.reasons[:REASONS_MAX]
 
 
 def test_a_stretch_may_last_one_day(policy: Policy) -> None:

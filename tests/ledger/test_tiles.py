@@ -8,6 +8,8 @@ from ledger.errors import TilePathMalformed
 from ledger.merkle import HASH_BYTES, Hash, leaf_hash, root
 from ledger.tiles import (
     ENTRIES,
+    ENTRY_BYTES_MAX,
+    LEVEL_MAX,
     RightEdge,
     Tile,
     edge_tiles,
@@ -27,7 +29,7 @@ from ledger.tiles import (
     [
         pytest.param(Tile(0, 1234067), "tile/0/x001/x234/067", id="groups of three digits"),
         pytest.param(Tile(0, 0, 1), "tile/0/000.p/1", id="a partial tile names its width"),
-        pytest.param(Tile(63, 5, 255), "tile/63/005.p/255", id="the highest level"),
+        pytest.param(Tile(LEVEL_MAX, 5, 255), "tile/63/005.p/255", id="the highest level"),
         pytest.param(Tile(ENTRIES, 999), "tile/entries/999", id="a full bundle"),
         pytest.param(Tile(ENTRIES, 1000, 7), "tile/entries/x001/000.p/7", id="a partial bundle"),
     ],
@@ -41,7 +43,7 @@ def test_a_tile_has_one_path(tile: Tile, path: str) -> None:
     "path",
     [
         pytest.param("tile/00/000", id="a level with a leading zero"),
-        pytest.param("tile/64/000", id="a level beyond 63"),
+        pytest.param(f"tile/{LEVEL_MAX + 1}/000", id="a level beyond 63"),
         pytest.param("tile/0/x000/001", id="an index padded with an empty group"),
         pytest.param("tile/0/01", id="a group of two digits"),
         pytest.param("tile/0/x001/234/067", id="an inner group without its x"),
@@ -102,6 +104,13 @@ def test_the_edge_has_the_root_of_the_whole_tree_however_it_grew(steps: list[int
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_a_bundle_gives_its_entries_back(entries: list[bytes]) -> None:
     assert parse_bundle(entry_bundle(entries)) == entries
+
+
+def test_the_longest_entry_fills_its_two_bytes_of_length() -> None:
+    longest = b"x" * ENTRY_BYTES_MAX
+    assert parse_bundle(entry_bundle([longest, b"y"])) == [longest, b"y"]
+    with pytest.raises(AssertionError):
+        entry_bundle([longest + b"x"])
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xinyuan
 from xinyuan import Code, VerificationError, canonical, leaf, merkle, proof
+from xinyuan.canonical import DEPTH_MAX
 from xinyuan.errors import located
 from xinyuan.exact_base64 import encode_url
+from xinyuan.fields import INSTANT_MAX_S
 from xinyuan.label import Label
-from xinyuan.note import SignedNote, VerifierKey
+from xinyuan.note import SIGNATURES_MAX, SignedNote, VerifierKey
 
 if TYPE_CHECKING:
     from clients.python.tests.conftest import Key, Ledger
@@ -123,7 +125,11 @@ def test_a_file_of_another_shape_is_refused(
         pytest.param({"index": True}, ("index",), id="an index of true"),
         pytest.param({"path": ["AA=="]}, ("path",), id="a hash of one byte"),
         pytest.param({"path": [7]}, ("path", 0), id="a number for a hash"),
-        pytest.param({"path": ["A" * 43 + "="] * 64}, ("path",), id="a path beyond any tree"),
+        pytest.param(
+            {"path": ["A" * 43 + "="] * (proof.PATH_LENGTH_MAX + 1)},
+            ("path",),
+            id="a path beyond any tree",
+        ),
         pytest.param({"control": "x"}, ("statement",), id="two forms at once"),
     ],
 )
@@ -166,7 +172,7 @@ def test_a_later_format_is_refused(ledger: Ledger) -> None:
         pytest.param(b'{"a":1,"a":1}', id="a member twice"),
         pytest.param('{"名":1}'.encode(), id="a name outside ASCII"),
         pytest.param(b'"\\ud800"', id="half a surrogate pair"),
-        pytest.param(b"[" * 65 + b"]" * 65, id="deeper than the limit"),
+        pytest.param(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1), id="deeper than the limit"),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, id="deeper than any stack"),
     ],
 )
@@ -187,6 +193,24 @@ def test_json_outside_the_profile_is_refused(ledger: Ledger, text: bytes) -> Non
 )
 def test_json_in_another_spelling_is_refused(ledger: Ledger, text: bytes) -> None:
     assert _refused(ledger, text + b"\n").code is Code.JSON_NOT_CANONICAL
+
+
+def test_json_nests_exactly_as_deep_as_its_bound() -> None:
+    assert canonical.decode(b"[" * DEPTH_MAX + b"]" * DEPTH_MAX)
+    with pytest.raises(VerificationError):
+        canonical.decode(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1))
+
+
+def test_the_last_moment_of_the_calendar_is_read(ledger: Ledger) -> None:
+    file = _statement_file(ledger, iat=INSTANT_MAX_S)
+    (entry,) = xinyuan.verify(ledger.written(file), ledger.log_key).entries
+    assert isinstance(entry, proof.ProvenStatement)
+    assert entry.statement.issued_at.isoformat() == "9999-12-31T23:59:59+00:00"
+
+
+def test_a_note_of_as_many_signatures_as_may_be_is_read() -> None:
+    lines = "".join(f"— a{number} AAAAAAA=\n" for number in range(SIGNATURES_MAX))
+    assert len(SignedNote.parse(f"text\n\n{lines}").signatures) == SIGNATURES_MAX
 
 
 def test_what_cannot_be_spelled_is_refused_when_written() -> None:
@@ -212,7 +236,7 @@ def test_what_cannot_be_spelled_is_refused_when_written() -> None:
         pytest.param("text\n\n— a AAAAAA==\n", id="a key id and nothing more"),
         pytest.param("text\n\n" + "— a AAAAAAA=\n" * 2, id="one key twice"),
         pytest.param(
-            "text\n\n" + "".join(f"— a{number} AAAAAAA=\n" for number in range(101)),
+            "text\n\n" + "".join(f"— a{number} AAAAAAA=\n" for number in range(SIGNATURES_MAX + 1)),
             id="more signatures than any reader takes",
         ),
     ],
@@ -487,7 +511,7 @@ def test_a_control_entry_of_another_shape_is_refused(
         pytest.param({"iss": "A" * 43}, id="issued by another"),
         pytest.param({"sub": "A" * 43}, id="under a label it does not govern"),
         pytest.param({"iat": -1}, id="issued before all time"),
-        pytest.param({"iat": 2**50}, id="issued after all time"),
+        pytest.param({"iat": INSTANT_MAX_S + 1}, id="issued after all time"),
         pytest.param({"jti": ""}, id="without a reference"),
         pytest.param({"exp": 1}, id="with one member more"),
     ],

@@ -16,7 +16,7 @@ from xinyuan.errors import Code, VerificationError
 from xinyuan.label import Label, parse_label
 
 # 9999-12-31T23:59:59Z, the last second a civil date of four digits can name.
-_INSTANT_MAX_S = 253_402_300_799
+INSTANT_MAX_S = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Fields:
     def instant(self, name: str) -> datetime:
         """Take a count of seconds since 1970 (`iat`, RFC 7519 §4.1.6)."""
         seconds = self.integer(name)
-        if seconds > _INSTANT_MAX_S:
+        if seconds > INSTANT_MAX_S:
             raise self.refusal(name, "a moment after the year 9999")
         return datetime.fromtimestamp(seconds, UTC)
 

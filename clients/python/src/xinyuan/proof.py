@@ -31,7 +31,7 @@ FORMAT = "xinyuan-proof/1"
 # Some ten thousand entries; a reader's memory needs about ten times as much.
 FILE_SIZE_MAX = 64 * 2**20
 # A path is as long as its tree is high, and tree sizes stay below 2^63.
-_PATH_LENGTH_MAX = 63
+PATH_LENGTH_MAX = 63
 _CAPTURE_MANDATE = "capture"
 
 
@@ -185,8 +185,8 @@ class _Entry:
             value, ("index", "path", *_FORM_MEMBERS[form]), code=Code.FILE_MALFORMED
         )
         hashes = fields.texts("path")
-        if len(hashes) > _PATH_LENGTH_MAX:
-            raise fields.refusal("path", f"more than {_PATH_LENGTH_MAX} hashes")
+        if len(hashes) > PATH_LENGTH_MAX:
+            raise fields.refusal("path", f"more than {PATH_LENGTH_MAX} hashes")
         try:
             path = tuple(exact_base64.decode_standard(text, size=32) for text in hashes)
         except ValueError as error:
