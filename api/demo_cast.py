@@ -1,8 +1,11 @@
 """The people of the demonstration: authorities, exporters, and what was stated about them.
 
+    synthetic_code an identifier that checks and is given to nobody
+    Authority      who states
     AUTHORITIES    registry, market supervision, customs, intellectual property office
     Firm, FIRMS    exporters of all twelve leagues and cities, and who else handles their goods
     WORKSHOP       a one-person business, which the log knows by a random label only
+    binding        the registry's statement that gives it that label
     Deed, DEEDS    what went wrong, by whom it was found and how it ended
     Told           one statement, before whoever states it signs
     told           everything, in the order of the days

@@ -1,5 +1,6 @@
 """A new log: its keys, its genesis, and the authorities that may state in it.
 
+    prepare_keys      the log's own keys, where they are missing
     found             make keys and genesis; nothing happens where a log stands already
     admit_authority   a custodial key and a mandate for an issuer, where they are missing
     adopt_policy      put a credit policy in force, where it is not

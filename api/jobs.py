@@ -2,6 +2,7 @@
 
     Following           keeps every view at the head of the log, and grades at today
     Following.reached   waits until the views have read an index
+    refresh_ratings     grades at a day, step by step
 
 Each job is a loop around a step that does one bounded piece of work in its own transaction; killed
 anywhere, it is run again. What fails is logged and tried again after RETRY_S.

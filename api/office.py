@@ -4,8 +4,11 @@
     Office                an authority whose key this machine keeps
     Office.introduction   the control entries by which the log knows its key and its mandate
     Office.line           one statement, signed, as a line for POST /entries
+    control_line          a control entry, signed by the root key, likewise
     Answer                what the door says to a line
     submit_lines          lines through the door, answers in order
+    fresh_salts           salts for as many lines as there are
+    accepted              the index of a line, or the door's refusal of it
 
 The office knows only the wire: whether the door is a server far away or an application in this
 process is the client's affair. Every reference is the office's own, so that sending a line again

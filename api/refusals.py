@@ -10,6 +10,8 @@
     Stated             what the desk states: reference, subject, members
     Cases              keyed case ids
     reference_of       a refusal's number as `jti`
+    filing_of          a firm enters the books
+    statement_of       what was found in one line
     statements         a filing per firm and one statement per line, in the order of the file
 
 A line becomes `fraud-case` when one of its charges is of group fraud, else a failed `inspection`

@@ -5,6 +5,10 @@
     Service.state     an authority's statement, signed here with the key it placed in custody
     Service.followed  read your own writes
     views             every view of the log, in the order they are told
+    check_policy      what no engine reads is not adopted
+    random_salts      salts for the statements it signs
+    genesis_of        what this log is
+    system_clock      the present instant; civil_day its day in the ledger's province
 
 A service that writes holds the writer's lock. One that only reads can stand beside it.
 """

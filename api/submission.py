@@ -2,6 +2,7 @@
 
     EntriesDoor      the route
     parse_statement  one SD-JWT to a body
+    parse_statements several that stand together
     parse_line       one line of NDJSON to a submission
 
 `application/sd-jwt` carries one statement and is answered with one JSON object. In

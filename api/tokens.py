@@ -4,6 +4,7 @@
     token_path        where the credential of a tier lies
     write_demo_tokens one credential for each holder, signed by the demonstration's issuer
     read_token        the credential of a tier, or a refusal
+    TokenMissing      that refusal
 
 They have the final form (`api.access`), and are believed nowhere but in a demonstration.
 """

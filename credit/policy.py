@@ -3,6 +3,7 @@
     Policy             the whole rule; `Policy.parse` is the only way in, `hash` its name
     Role               what an outcome does: weighs, is favourable, or is silent
     Severity           how long a fact of that severity is shown and weighs, and how it decays
+    Decay              one step of that: until when it weighs how much
     Condition          which facts a rule speaks of
     Points             what a fact weighs; the first row that matches decides
     Cap                the most that like facts weigh together in a number of months

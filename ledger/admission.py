@@ -5,6 +5,7 @@
     leaf_of         the bytes in the tree, ARCHITECTURE §3
     form_of         the form of a leaf in one word
     Bindings        what the decision must know of one-person businesses
+    bound_identity  the person that a binding names; subject_identity the organisation of others
     check_form      the rules that need no knowledge of the log
     check_signature verifies ahead of the sequencer, where the key is known
     admit           refuses a body that may not stand at this index

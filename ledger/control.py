@@ -5,6 +5,7 @@
     KeyEnd           from its index on, it does not
     Mandate          the kinds an issuer may state, replacing an earlier mandate
     PolicyAdoption   a credit policy, whole, in force from its index on
+    issuer_label     the label of an issuer's keys and mandates
     Control          a parsed control token with one of these contents
     Control.parse    refuses anything else
     issue_control    the way out

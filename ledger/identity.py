@@ -4,6 +4,7 @@
     parse_label             text to label, or a refusal
     Scheme                  uscc, fei, lei, inn
     SocialCreditIdentifier  GB 32100-2015, eighteen characters, two checks
+    social_credit_check     the last of them; organisation_check that of the organisation within
     Identity                a scheme and an identifier of it
     control_label           the label of what a control entry governs
     person_capture_label    the label under which a one-person business captures events

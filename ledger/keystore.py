@@ -4,6 +4,7 @@
     Keystore.create        a new key, from the system's randomness
     Keystore.log_signer    the key that signs checkpoints
     Keystore.issuer_seed   the custodial key of an issuer
+    KeptKey                a private key and its thumbprint
 
 One file a key: canonical JSON with the seed, the thumbprint and whose it is. The interface is what
 a hardware module would offer later: a key is named, never shown.

@@ -6,6 +6,7 @@
     EMPTY_ROOT            root of the tree of no entries
     root                  of a list of leaf hashes
     Frontier              the right edge of a growing tree: append, and know the root
+    peaks_of              the complete subtrees of a tree; range_root the root over a stretch of it
     inclusion_path        proof that a leaf is in a tree, from stored hashes
     verify_inclusion      its check, RFC 9162 §2.1.3.2
     consistency_path      proof that one tree extends another, from stored hashes

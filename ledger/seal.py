@@ -2,6 +2,7 @@
 
     split_members      an event's top-level members, their values as the bytes received
     SealedEvent        raw bytes and secret of one event
+    member_salt        the salt of one member
     seal               RFC 9162 root over the salted members of one event
     events_root        RFC 9162 root over the seals of a capture
     Party              who captured: an organisation's identity, or a person's label

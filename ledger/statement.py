@@ -5,7 +5,7 @@
     Statement            issuer, subject, reference, weighing members, particulars, disclosures
     Statement.parse      token and all its disclosures to a statement; no signature is judged here
     Draft, issue         the way out: members and salts to a signed statement
-    check_reference      the form of a `jti`
+    check_reference      the form of a `jti`; check_instant of an `iat`, label_member of a label
 
 ARCHITECTURE §3. Every digest of the payload is met by exactly one disclosure and the other way
 round, so that there is nothing in a statement the log has not seen. Pure: salts are an argument.

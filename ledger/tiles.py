@@ -6,8 +6,10 @@
     parse_path       its exact inverse; refuses every other spelling
     entry_bundle     the bytes of a bundle of entries
     parse_bundle     its exact inverse
+    split_hashes     a tile's hashes, one by one
     tile_root        the root over a tile's hashes: a hash of the level above
     RightEdge        the unfinished tiles of a growing tree: what to write, and the root
+    edge_tiles       which tiles these are
     tile_of_node     the tile that holds, or derives, a node of the tree
     is_node_in_tile  whether the tree has come that far
     node_in_tile     that node's hash

@@ -6,6 +6,7 @@
     sign           payload to token
     thumbprint     the key ID of a public key, RFC 7638
     public_jwk     a public key as JWK; parse_jwk is its inverse
+    public_key_of  the public half of a seed
 
 The header is exactly {"alg":"Ed25519","kid":…,"typ":…} in canonical JSON, so that a key can be
 looked up before anything is believed. The payload must be canonical too, and every base64url part

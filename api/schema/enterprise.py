@@ -1,8 +1,9 @@
 """Enterprises and their credit in the graph.
 
-    Enterprise, EnterpriseConnection, EnterpriseFilter
+    Enterprise, EnterpriseConnection, EnterpriseEdge, EnterpriseFilter, Identifier
     CreditRating, Reason, RatingChange, PolicyName
     enterprise_of    a label to its window, as far as the caller may know of it
+    resolve_subject  the label behind what a caller wrote
     find_enterprise  an identifier or label as callers write it
     list_enterprises a page, by label
 

@@ -1,8 +1,9 @@
 """The log in the graph: its head, and its entries with their proofs.
 
     Checkpoint   the newest signed head
-    Entry        one leaf, and the path from it to the head
+    Entry        one leaf, its EntryForm, and the path from it to the head
     entry_at     by leaf index
+    visible_statement   what an entry says, to those who may see it
 
 That an entry exists, its label and its index are public; what it says is not, unless the caller
 may see the statement (ARCHITECTURE §8).

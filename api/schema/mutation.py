@@ -1,7 +1,9 @@
 """The root of writing. An officer's portal calls the typed mutations; systems send finished tokens.
 
     InspectionInput, EnforcementInput, FraudCaseInput, IpCaseInput   what an officer records
+    DocumentInput, ProductInput      what it may carry
     Recorded, Submitted, Captured    what was done
+    Acknowledged, CaptureSigner      where it stands, and whose hand signed
     Mutation                         the fields
 
 The server signs with the key that the credential's authority placed in its custody. The

@@ -7,6 +7,9 @@ Hash         32 bytes in standard base64, as checkpoints write them
 Label        a subject label, 43 characters of base64url
 PathSegment  a member name or a position
 
+Each but the last has its parser and, where it is more than `str`, its writer beside it: parse_day,
+parse_instant, write_instant, parse_natural, parse_hash, write_hash, read_label.
+
 SCALARS      what Strawberry must know of them
 """
 

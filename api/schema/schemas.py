@@ -1,6 +1,8 @@
 """The four schemas, and their golden files.
 
 schema_of    the schema of a tier, built once
+schema_text  the same as text
+schema_path  where its golden file is
 print_all    writes `schema.<tier>.graphql`; a test holds the files to the code
 """
 

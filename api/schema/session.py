@@ -6,6 +6,7 @@
     Session.statements    pages of statements of many subjects together
     Session.at            statements by leaf index together
     VisibleStatement      a statement, and how much of it the caller may see
+    StatementPage         some of them, and whether more follow
     Rated                 a rating, and the policy it follows
 
 Who may see what is decided here and nowhere else: `public_on` is a predicate of the statement that

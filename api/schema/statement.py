@@ -2,7 +2,9 @@
 
     Statement        what all kinds share
     Inspection, Enforcement, FraudCase, IpCase, Filing, Binding
-    StatementConnection   pages, by leaf index
+    Finding          what the first four of them share
+    Names, Issuer, Document, Product   what they are made of
+    StatementConnection, StatementEdge, statement_connection   pages, by leaf index
     statement_of     a visible statement to its window
 
 A value that is withheld is null, exactly as one that is not there: a person's particulars are read

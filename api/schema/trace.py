@@ -1,6 +1,7 @@
 """Where goods came from and went, in one answer.
 
     Trace          nodes, edges, events, and whether a bound cut it short
+    TraceNode, TraceEdge, TraceEvent, Party   what it is made of
     trace_of       a link or URN to its trace
 
 A trace proves that each event it names stands in the log, by leaf index; it does not prove that

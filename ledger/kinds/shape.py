@@ -1,6 +1,7 @@
 """How a kind is declared: which values its members may take, and which particulars it has.
 
     Particular         one erasable member: a name, a check, a JSON Schema
+    text_particular    one that is text; is_prose says which text will do
     Kind               one kind: codes, outcomes, rules of its members
     Kind.check         refuses a statement that does not fit
     Kind.json_schema   the same rules for readers of other languages

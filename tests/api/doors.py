@@ -3,6 +3,7 @@
 Doors           service, application, clock; one client per tier
 Doors.opened    on an empty database
 Doors.ask       a GraphQL operation as a caller of some tier
+fine, suspicion    what a market authority states
 """
 
 import json

@@ -2,6 +2,7 @@
 
     Party    who captured: a scheme and an identifier
     Event    one event's members, their raw text, and the seal over them
+    split_members   an object's members, each as it was written
     Capture  the signed payload, held against its events and its party
 
 Tree input of a member: salt, name, one zero byte, the value's bytes as received; salt =

@@ -1,6 +1,7 @@
 """The proof file `xinyuan-proof/1`, and its verification.
 
     Kind               what a file proves: a statement, a capture, or some of an enterprise
+    Form               what one entry shows: a control, a statement or a capture
     ProvenStatement    a statement at its index, with who signed it and under which mandate
     ProvenCapture      a capture at its index, with its events and its party
     Verified           all that was proven, and sentences on what was not
