@@ -7,6 +7,7 @@ import pytest
 
 from ledger.errors import KeyNotKept
 from ledger.keystore import Keystore
+from tests.world import MARKET
 
 
 def test_a_key_comes_back_as_it_was_kept_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -16,6 +17,18 @@ def test_a_key_comes_back_as_it_was_kept_and_only_its_owner_may_read_it(tmp_path
     assert keystore.has("log")
     (file,) = (tmp_path / "keys").iterdir()
     assert (file.name, stat.S_IMODE(file.stat().st_mode)) == ("log.key", 0o600)
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+
+
+def test_a_key_is_told_to_nobody_by_its_repr(tmp_path: Path) -> None:
+    kept = Keystore(tmp_path).create("log")
+    assert repr(kept.seed) not in repr(kept)
+    assert "seed" not in repr(kept)
+
+
+def test_an_issuers_seed_is_that_of_its_key(tmp_path: Path) -> None:
+    keystore = Keystore(tmp_path)
+    assert keystore.create(MARKET.label()).seed == keystore.issuer_seed(MARKET.label())
 
 
 def test_a_name_is_given_once(tmp_path: Path) -> None:
@@ -59,5 +72,10 @@ def test_a_damaged_key_file_keeps_no_key(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_key_that_was_never_kept_is_refused(tmp_path: Path) -> None:
+    keystore = Keystore(tmp_path)
     with pytest.raises(KeyNotKept):
-        Keystore(tmp_path).get("log")
+        keystore.get("log")
+    with pytest.raises(KeyNotKept):
+        keystore.log_signer("ledger.test/xinyuan")
+    with pytest.raises(KeyNotKept):
+        keystore.issuer_seed(MARKET.label())

@@ -54,14 +54,15 @@ def body_of(leaf: Example) -> Body:
             return Capture.parse(token, party, leaf["context"].encode(), events)
 
 
-def test_keys_and_thumbprints(example: Example) -> None:
+def test_every_key_has_the_jwk_and_thumbprint_of_the_example(example: Example) -> None:
+    assert len(example["keys"]) > 2
     for name, key in example["keys"].items():
         public_key = public_key_of(seed_of(name))
         assert public_jwk(public_key) == key["jwk"]
         assert thumbprint(public_key) == key["kid"]
 
 
-def test_labels(example: Example) -> None:
+def test_every_label_follows_from_what_it_names(example: Example) -> None:
     market = Identity.parse("uscc", "11150000MB0XY0014W")
     dairy = Identity.parse("uscc", "91150121MA0XY0010Q")
     assert example["labels"] == {
@@ -73,7 +74,7 @@ def test_labels(example: Example) -> None:
     }
 
 
-def test_leaves_hashes_and_roots_at_every_size(example: Example) -> None:
+def test_every_leaf_its_hash_and_the_root_there_are_those_of_the_example(example: Example) -> None:
     hashes = []
     for index, leaf in enumerate(example["leaves"]):
         body = body_of(leaf)
@@ -163,7 +164,7 @@ def test_the_log_of_the_example_is_admitted_entry_by_entry(example: Example) -> 
     body_of(example["leaves"][4]).token.verify(public_key_of(seed_of("dairy")))
 
 
-def test_the_checkpoint(example: Example) -> None:
+def test_the_log_signs_the_checkpoint_of_the_example(example: Example) -> None:
     origin = "ledger.example/xinyuan"
     log = Signer(origin, seed_of("log"))
     assert log.verifier.vkey == example["log_vkey"]
@@ -175,7 +176,8 @@ def test_the_checkpoint(example: Example) -> None:
     assert Verifier.parse(example["log_vkey"]) == log.verifier
 
 
-def test_the_subject_trees(example: Example) -> None:
+def test_every_subject_has_the_tree_of_its_own_entries(example: Example) -> None:
+    assert len(example["subject_tree"]) > 1
     for label, expected in example["subject_tree"].items():
         entries = [
             (leaf["index"], leaf_hash(leaf["leaf"].encode()))
