@@ -19,6 +19,7 @@ from api.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
+CLIENTS = REPOSITORY / "clients"
 
 
 def refusals() -> Iterator[type[Exception]]:
@@ -102,6 +103,16 @@ def test_every_decision_is_in_the_list_and_has_its_four_parts() -> None:
     for page in pages:
         headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert headings[1:] == ["Situation", "Options", "Choice", "Price"], page.name
+
+
+def test_python_stands_only_where_a_test_runs_it() -> None:
+    with_python = [
+        page.relative_to(REPOSITORY).as_posix()
+        for page in [REPOSITORY / "README.md", *DOCS.rglob("*.md"), *CLIENTS.glob("*/README.md")]
+        if "```python" in page.read_text(encoding="utf-8")
+    ]
+    # Run by clients/python/tests/test_verifier_proof.py.
+    assert with_python == ["clients/python/README.md"]
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:

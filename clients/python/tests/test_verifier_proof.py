@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +60,19 @@ def test_a_statement_is_opened_with_its_signer_and_mandate(ledger: Ledger) -> No
     assert entry.signer.names == {"en": "Market Supervision", "zh": "市场监管局"}
     assert entry.mandate.leaf_index == 2
     assert verified.policies == ()
+
+
+def test_the_python_of_the_readme_verifies_and_says_what_it_refuses(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    names: dict[str, object] = {"data": _statement_file(ledger), "log_key": ledger.log_key}
+    exec(block, names)
+    assert isinstance(names["verified"], Verified)
+    assert capsys.readouterr().out == ""
+    exec(block, {**names, "data": b"{}\n"})
+    assert capsys.readouterr().out.startswith("FORMAT_UNKNOWN not a proof file")
 
 
 def test_a_capture_is_opened_with_all_its_events(ledger: Ledger) -> None:
