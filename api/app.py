@@ -2,10 +2,12 @@
 
     create_app    a service to an ASGI application
 
-    /graphql         POST: the schema of the caller's tier; GET: the page to try it on
+    /                the page to try the schema on
+    /graphql         POST: the schema of the caller's tier; GET: the same page
     /entries         POST: finished tokens
     /checkpoint  /tile/…  /log-key     the log
     /schema.graphql  the schema of the caller's tier, as text
+    /static/…        what that page is made of
     /healthz         whether the process answers and its database does
 
 Every refusal outside GraphQL is a problem document (RFC 9457).

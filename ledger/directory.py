@@ -4,7 +4,7 @@
     EnterpriseView   fills `ledger_enterprise` from filings
     BindingView      fills `ledger_binding` again; the sequencer writes it as it admits
     binding_row      what both of them write
-    Directory        label_of, enterprise, and pages of enterprises
+    Directory        whose label it is, what is filed under it, and what many are called
 
 The label of a person is found by code only through the registry's binding, and only here.
 """
