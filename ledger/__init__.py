@@ -4,6 +4,7 @@ canonical       one byte string for one JSON value
 identity        identifiers, and the labels that stand for them
 merkle, tiles   RFC 9162 trees, and their C2SP tiles
 note, checkpoint  C2SP signed heads
+cosignature     C2SP cosigners: that a head extends every earlier one, as of a time
 subject_index   the small tree of one subject
 token           compact JWS with one spelling
 disclosure, statement  SD-JWT statements

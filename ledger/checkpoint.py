@@ -3,6 +3,7 @@
     Checkpoint         origin, tree size, root hash
     Checkpoint.parse   from the text of a signed note; exact
     Checkpoint.text    its inverse
+    open_checkpoint    from a note that the log signed
 
 The text is three lines: origin, decimal size without leading zeros, base64 of the root. Extension
 lines are refused: this log writes none. Pure.
@@ -48,6 +49,14 @@ class Checkpoint:
         if len(root_hash) != HASH_BYTES:
             raise CheckpointMalformed(f"a root of {len(root_hash)} bytes")
         return cls(lines[0], int(lines[1]), Hash(root_hash))
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From any log, without its extension lines. Raises `CheckpointMalformed`."""
+        lines = text.split("\n")
+        if "" in lines[3:-1]:
+            raise CheckpointMalformed("an empty extension line")
+        return cls.parse("\n".join([*lines[:3], ""]) if lines[-1] == "" else text)
 
     @property
     def text(self) -> str:

@@ -5,6 +5,7 @@
     NoteSignature   name, key ID and the bytes of one signature line
     SignedNote      text and signature lines; parse and str are inverse
     SignedNote.verified_by   which of the trusted keys signed it
+    check_name, standard_base64   spellings that notes, keys and checkpoints share
 
 Key types: 0x01 Ed25519. Lines of other types or unknown keys are kept and ignored, as the
 standard asks; a line of a known key that fails spoils the whole note. Pure: a signer is a value.
@@ -17,14 +18,14 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from enum import IntEnum
+from typing import Protocol, Self, TypeVar
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from ledger.errors import NoteMalformed, NoteUnverified
 
-ED25519 = 0x01
 KEY_ID_BYTES = 4
 NOTE_BYTES_MAX = 1_000_000
 """A checkpoint with sixteen ML-DSA-44 cosignatures has some 60 kB; Go's reader stops at 1 MB."""
@@ -51,11 +52,25 @@ def check_name(name: str) -> None:
         raise NoteMalformed(f"{name!r} cannot name a key")
 
 
+class KeyType(IntEnum):
+    """The byte before the key, signed-note "Signature types". All others are refused in a vkey."""
+
+    ED25519 = 0x01
+    ED25519_COSIGNATURE = 0x04
+    ML_DSA_44_COSIGNATURE = 0x06
+
+    @property
+    def public_key_bytes(self) -> int:
+        """How long a key of this type is: RFC 8032 §5.1.5, FIPS 204 table 2."""
+        return 1_312 if self is KeyType.ML_DSA_44_COSIGNATURE else 32
+
+
 @dataclass(frozen=True, slots=True)
-class Verifier:
-    """An Ed25519 public key and the name under which it signs."""
+class VerifierKey:
+    """A public key, its type, and the name under which it signs."""
 
     name: str
+    key_type: KeyType
     public_key: bytes
 
     @classmethod
@@ -65,24 +80,77 @@ class Verifier:
         key_id, _, encoded = rest.partition("+")
         check_name(name)
         material = standard_base64(encoded)
-        if len(material) != 33 or material[0] != ED25519:
-            raise NoteMalformed(f"{vkey[:120]!r} holds no Ed25519 key (type 0x01)")
-        verifier = cls(name, material[1:])
-        if key_id != verifier.key_id.hex():
+        try:
+            key_type = KeyType(material[0])
+        except (IndexError, ValueError):
+            raise NoteMalformed(f"{vkey[:120]!r} holds no key of a known type") from None
+        if len(material) != 1 + key_type.public_key_bytes:
+            raise NoteMalformed(f"{vkey[:120]!r} holds a key of {len(material) - 1} bytes")
+        key = cls(name, key_type, material[1:])
+        if key_id != key.key_id.hex():
             raise NoteMalformed(f"{vkey[:120]!r}: the key ID does not belong to name and key")
-        return verifier
+        return key
 
     @property
     def key_id(self) -> bytes:
         """First four bytes of SHA-256(name || LF || type || key)."""
-        material = self.name.encode() + b"\n" + bytes([ED25519]) + self.public_key
+        material = self.name.encode() + b"\n" + bytes([self.key_type]) + self.public_key
         return hashlib.sha256(material).digest()[:KEY_ID_BYTES]
 
     @property
     def vkey(self) -> str:
         """The text form, as published."""
-        material = base64.b64encode(bytes([ED25519]) + self.public_key).decode("ascii")
+        material = base64.b64encode(bytes([self.key_type]) + self.public_key).decode("ascii")
         return f"{self.name}+{self.key_id.hex()}+{material}"
+
+
+class NoteVerifier(Protocol):
+    """A key that somebody trusts, of whatever type."""
+
+    @property
+    def name(self) -> str:
+        """Under which it signs."""
+
+    @property
+    def key_id(self) -> bytes:
+        """With the name, what its lines are known by."""
+
+    def accepts(self, text: bytes, signature: bytes) -> bool:
+        """Whether the bytes of a line, without the key ID, sign `text`."""
+
+
+_Trusted = TypeVar("_Trusted", bound=NoteVerifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """An Ed25519 public key and the name under which it signs."""
+
+    name: str
+    public_key: bytes
+
+    @classmethod
+    def parse(cls, vkey: str) -> Self:
+        """A vkey of type 0x01. Raises `NoteMalformed`."""
+        key = VerifierKey.parse(vkey)
+        if key.key_type is not KeyType.ED25519:
+            raise NoteMalformed(f"{vkey[:120]!r} holds no Ed25519 key (type 0x01)")
+        return cls(key.name, key.public_key)
+
+    @property
+    def key(self) -> VerifierKey:
+        """What its vkey holds."""
+        return VerifierKey(self.name, KeyType.ED25519, self.public_key)
+
+    @property
+    def key_id(self) -> bytes:
+        """First four bytes of SHA-256(name || LF || type || key)."""
+        return self.key.key_id
+
+    @property
+    def vkey(self) -> str:
+        """The text form, as published."""
+        return self.key.vkey
 
     def accepts(self, text: bytes, signature: bytes) -> bool:
         """Whether `signature` over `text` verifies."""
@@ -154,9 +222,9 @@ class SignedNote:
     def __str__(self) -> str:
         return f"{self.text}\n{''.join(map(str, self.signatures))}"
 
-    def verified_by(self, trusted: Sequence[Verifier]) -> tuple[Verifier, ...]:
+    def verified_by(self, trusted: Sequence[_Trusted]) -> tuple[_Trusted, ...]:
         """The trusted keys that signed this note. Raises `NoteUnverified` when none did."""
-        found = []
+        found: list[_Trusted] = []
         body = self.text.encode()
         for line in self.signatures:
             for verifier in trusted:
