@@ -87,6 +87,16 @@ WithholdOption = Annotated[
     typer.Option("--withhold", metavar="MEMBER", help="Leave this member closed; repeatable."),
 ]
 IndexArgument = Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Its leaf index.")]
+
+
+def _in_utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("not UTF-8") from None
+    return text
+
+
 FOLDER = Path(__file__).resolve().parent
 FILE: dict[str, Any] = {"exists": True, "dir_okay": False, "readable": True}
 
@@ -132,7 +142,8 @@ def enterprise(
     identifier: Annotated[
         str,
         typer.Argument(
-            help="A social credit identifier, SCHEME:IDENTIFIER (fei, lei, inn), or a label."
+            help="A social credit identifier, SCHEME:IDENTIFIER (fei, lei, inn), or a label.",
+            callback=_in_utf8,
         ),
     ],
     as_of: AsOfOption = None,
@@ -149,7 +160,10 @@ def enterprise(
 
 @xin.command()
 def trace(
-    link: Annotated[str, typer.Argument(help="A GS1 Digital Link of any host, or an EPC URN.")],
+    link: Annotated[
+        str,
+        typer.Argument(help="A GS1 Digital Link of any host, or an EPC URN.", callback=_in_utf8),
+    ],
     direction: Annotated[Way, typer.Option(help="Which way to walk.")] = Way.BOTH,
     as_of: AsOfOption = None,
     tree_size: SizeOption = None,
@@ -176,15 +190,22 @@ def capture(
     """Send EPCIS 2.0 JSON documents through the door, each as one sealed entry."""
     from api.answers import counted
     from api.progress import Bar
-    from api.submitting import capture_files
+    from api.submitting import CapturedFile, capture_files
 
-    with Bar.shown("capturing") as bar:
-        work = capture_files(_settings(), files, bar, tier=_tier(tier), party=party)
-        captured = _run(work)
-    for one in captured:
-        known = ", known before" if one.duplicate else ""
-        text = f"entry {one.leaf_index}  {counted(one.events, 'event')} of {one.file.name}{known}"
-        typer.echo(json.dumps(one.members(), ensure_ascii=False) if as_json else text)
+    captured: list[CapturedFile] = []
+    try:
+        with Bar.shown("capturing") as bar:
+            work = capture_files(
+                _settings(), files, bar, captured.append, tier=_tier(tier), party=party
+            )
+            _run(work)
+    finally:
+        # A later file that is refused takes nothing back from those before it.
+        for one in captured:
+            known = ", known before" if one.duplicate else ""
+            events = counted(one.events, "event")
+            text = f"entry {one.leaf_index}  {events} of {one.file.name}{known}"
+            typer.echo(json.dumps(one.members(), ensure_ascii=False) if as_json else text)
 
 
 @imports.command("fda-refusals")
@@ -277,7 +298,7 @@ def _print(answer: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]
 def _clocks(as_of: date | None, tree_size: int | None) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     if as_of is not None:
-        variables["asOf"] = as_of.strftime("%Y-%m-%d")
+        variables["asOf"] = as_of.isoformat()[:10]
     if tree_size is not None:
         variables["knownAt"] = {"treeSize": tree_size}
     return variables
@@ -314,7 +335,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         xin(arguments)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except Exception as error:
+    except Exception as raised:
+        error: Exception = raised
+        if isinstance(raised, OSError) and raised.filename is not None:
+            from api.operating import FileRefused
+
+            error = FileRefused.of(raised)
         # Every refusal has these three; anything else is a bug, and shows its traceback.
         if not all(hasattr(error, name) for name in ("code", "message", "path")):
             raise

@@ -21,6 +21,7 @@ import httpx
 from api.access import DEMO_KEY, Tier
 from api.answers import Question, answered
 from api.migration import require_head
+from api.office import DoorClosed
 from api.service import Service
 from api.settings import Settings
 from api.tokens import read_token
@@ -73,9 +74,15 @@ async def door(
 
 
 async def ask_through(client: httpx.AsyncClient, question: Question) -> dict[str, Any]:
-    """The one root field of the answer. Raises `AnswerRefused`."""
-    response = await client.post("/graphql", json=question.members())
-    return answered(response.json())
+    """The one root field of the answer. Raises `AnswerRefused`, `DoorClosed`."""
+    try:
+        response = await client.post("/graphql", json=question.members())
+        answer = response.json()
+    except httpx.TransportError as error:
+        raise DoorClosed(f"the door does not answer: {type(error).__name__}: {error}") from error
+    except ValueError:
+        raise DoorClosed("the door answers in a form of its own") from None
+    return answered(answer)
 
 
 async def ask(settings: Settings, tier: Tier, question: Question) -> dict[str, Any]:

@@ -93,6 +93,7 @@ class Proofs:
         return await self._file(form.__name__.lower(), [entry], head)
 
     async def _file(self, kind: str, entries: Sequence[LoggedEntry], head: Head) -> bytes:
+        self._require_withheld(entries)
         issuers = {entry.body.issuer for entry in entries}
         controls = await self._entries.controls(head.tree_size)
         content: dict[str, Json] = {
@@ -136,13 +137,20 @@ class Proofs:
         return shown
 
     def _opened(self, statement: Statement) -> list[Disclosure]:
-        weighing = len(WEIGHING)
-        names = (*WEIGHING, *(item.name for item in statement.disclosures[weighing:]))
         return [
             disclosure
-            for name, disclosure in zip(names, statement.disclosures, strict=True)
+            for name, disclosure in zip(_names(statement), statement.disclosures, strict=True)
             if name not in self._withheld
         ]
+
+    def _require_withheld(self, entries: Sequence[LoggedEntry]) -> None:
+        # A slip in a name would open what was meant to stay closed.
+        bodies = [entry.body for entry in entries]
+        there = {name for body in bodies if isinstance(body, Statement) for name in _names(body)}
+        for name in sorted(self._withheld - there):
+            raise NotExportable(
+                f"no statement has a member {name!r} to withhold", path=("withhold",)
+            )
 
 
 async def write_proof(
@@ -166,10 +174,18 @@ async def write_proof(
                     data = await proofs.enterprise(await _subject(session, str(what)))
     finally:
         await database.close()
+    _write(output, data)
+    return len(data)
+
+
+def _write(output: Path, data: bytes) -> None:
+    if output.exists() and not output.is_file():
+        # A pipe or a device takes the bytes; a file in its place would end it.
+        output.write_bytes(data)
+        return
     beside = output.with_name(f"{output.name}.new")
     beside.write_bytes(data)
     beside.replace(output)
-    return len(data)
 
 
 async def _subject(session: AsyncSession, text: str) -> SubjectLabel:
@@ -197,6 +213,11 @@ def _governs(entry: LoggedEntry, issuers: Collection[SubjectLabel]) -> bool:
 
 def _adopts_a_policy(entry: LoggedEntry) -> bool:
     return isinstance(cast("Control", entry.body).content, PolicyAdoption)
+
+
+def _names(statement: Statement) -> list[str | None]:
+    """Of its disclosures, in their order."""
+    return [*WEIGHING, *(item.name for item in statement.disclosures[len(WEIGHING) :])]
 
 
 def _split(event: SealedEvent) -> dict[str, bytes]:

@@ -208,7 +208,8 @@ def _text(path: Path) -> str:
             packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         with gzip.open(path) if packed else path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
-        text = raw.decode("utf-8")
+        # Spreadsheets put a byte order mark before what they save.
+        text = raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise FileUnreadable(f"{path.name} is not UTF-8 at byte {error.start}") from None
     except (OSError, EOFError, zlib.error) as error:

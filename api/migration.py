@@ -4,6 +4,7 @@
     migrate           up or down to a revision, in one transaction
     require_head      refuses a database at another revision, naming both
     DatabaseNotAtHead the refusal
+    DatabaseUnreachable   a database that cannot be opened at all
 
 `require_head` costs one query and does not load Alembic, so every start can afford it. SQLite's
 write lock, or an advisory lock on PostgreSQL, lets one process migrate at a time; one that waited
@@ -12,11 +13,15 @@ finds the work done.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger.database import Database
 
@@ -24,6 +29,8 @@ HEAD = "0001"
 BASE = "base"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
+
+THREAD_END_S = 0.1
 
 _ADVISORY_KEY = 0x78696E6D6967
 """`xinmig`, so that a person who looks at pg_locks can guess."""
@@ -40,9 +47,24 @@ class DatabaseNotAtHead(Exception):
         self.path = path
 
 
+class DatabaseUnreachable(Exception):
+    """The database cannot be opened; the message says what its driver says."""
+
+    code: ClassVar[str] = "DATABASE_UNREACHABLE"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
 async def migrate(database: Database, *, to: str = HEAD) -> None:
-    """Run every step between where the database is and `to`; all of them or none."""
-    async with database.engine.execution_options(xin_writes=True).begin() as connection:
+    """Run every step between where the database is and `to`; all of them or none.
+
+    Raises `DatabaseUnreachable`.
+    """
+    engine = database.engine.execution_options(xin_writes=True)
+    async with _opened(engine) as connection, connection.begin():
         if not database.is_sqlite:
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
@@ -60,13 +82,31 @@ async def revision(connection: AsyncConnection) -> str:
 
 
 async def require_head(database: Database) -> None:
-    """Raises `DatabaseNotAtHead`."""
-    async with database.engine.connect() as connection:
+    """Raises `DatabaseNotAtHead`, `DatabaseUnreachable`."""
+    async with _opened(database.engine) as connection:
         found = await revision(connection)
     if found != HEAD:
         raise DatabaseNotAtHead(
             f"the database is at revision {found}, this version needs {HEAD}; run `xin migrate`"
         )
+
+
+@asynccontextmanager
+async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    connection = engine.connect()
+    try:
+        await connection.start()
+    except (SQLAlchemyError, OSError) as error:
+        # The thread of a driver that failed reports to this loop as it ends.
+        await asyncio.sleep(THREAD_END_S)
+        said = error.orig if isinstance(error, DBAPIError) else error
+        raise DatabaseUnreachable(
+            f"the database cannot be opened: {said}", path=("XIN_DATABASE_URL",)
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def _run(connection: Connection, to: str) -> None:

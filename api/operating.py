@@ -5,6 +5,7 @@
     serve_ledger          serve what is there
     serve_demonstration   found, serve, tell a story through the door
     rebuild_views         every view again, from log and opening store
+    FileRefused           a file or folder that the system does not give
 
 All are safe to repeat. Serving ends with SIGINT or SIGTERM, and closes what it opened.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar, Self
 
 import httpx
 
@@ -34,6 +36,22 @@ from ledger.writer_lock import WriterLock
 DEMO_OPERATOR = "Xinyuan demonstration"
 
 Say = Callable[[str], None]
+
+
+class FileRefused(Exception):
+    """The system does not give a file or folder; `path` names it."""
+
+    code: ClassVar[str] = "COMMAND_FILE_REFUSED"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+    @classmethod
+    def of(cls, error: OSError) -> Self:
+        """What the system said, of which file."""
+        return cls(f"the system refuses it: {error.strerror}", path=(str(error.filename),))
 
 
 async def migrate_database(settings: Settings) -> str:

@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from ledger.canonical import decode
 from ledger.errors import ControlInvalid, NotCanonical
 from ledger.token import parse_jwk
 
 PORT_DEFAULT = 8000
 ORIGIN_DEFAULT = "localhost/xinyuan"
+
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
 class SettingsInvalid(Exception):
@@ -59,7 +64,7 @@ class Settings:
         default_url = f"sqlite+aiosqlite:///{home / 'ledger.sqlite'}"
         return cls(
             home=home,
-            database_url=given.get("XIN_DATABASE_URL") or default_url,
+            database_url=_database_url(given.get("XIN_DATABASE_URL") or default_url),
             port=_port(given.get("PORT") or str(PORT_DEFAULT)),
             origin=given.get("XIN_ORIGIN") or ORIGIN_DEFAULT,
             demo=given.get("XIN_DEMO") == "1",
@@ -86,6 +91,20 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
         raise SettingsInvalid(f"PORT is {text!r}, not a port number", path=("PORT",))
     return int(text)
+
+
+def _database_url(text: str) -> str:
+    name = "XIN_DATABASE_URL"
+    try:
+        driver = make_url(text).drivername
+    except (ArgumentError, ValueError):
+        # The text is not quoted: it may hold a password.
+        raise SettingsInvalid(f"{name} is no SQLAlchemy URL", path=(name,)) from None
+    if driver not in DRIVERS:
+        raise SettingsInvalid(
+            f"{name} begins with {driver!r}, not with {' or '.join(DRIVERS)}", path=(name,)
+        )
+    return text
 
 
 def _issuers(text: str) -> dict[str, bytes]:

@@ -11,13 +11,13 @@ simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from api.access import Tier
-from api.answers import CAPTURE, Question
+from api.answers import CAPTURE, AnswerRefused, Question
 from api.door import ask_through, door
 from api.importing import Import, Summary, read_statements
 from api.progress import Bar
@@ -57,25 +57,32 @@ class CapturedFile:
 
 
 async def capture_files(
-    settings: Settings, files: Sequence[Path], bar: Bar, *, tier: Tier, party: str | None
-) -> list[CapturedFile]:
+    settings: Settings,
+    files: Sequence[Path],
+    bar: Bar,
+    done: Callable[[CapturedFile], None],
+    *,
+    tier: Tier,
+    party: str | None,
+) -> None:
     """Each file is one capture, whose reference follows from party and document.
 
-    Raises `FileUnfit` before anything is sent, `AnswerRefused`; files before the refused one stand.
+    Raises `FileUnfit` before anything is sent, `AnswerRefused`, whose path begins with the file;
+    files before the refused one stand, and `done` was told of them.
     """
     documents = [(file, _text(file)) for file in files]
     bar.expect(len(documents))
-    captured = []
     async with door(settings, tier=tier) as client:
         for file, document in documents:
             variables = {"document": document, "party": party}
-            answer = await ask_through(client, Question(CAPTURE, variables))
+            try:
+                answer = await ask_through(client, Question(CAPTURE, variables))
+            except AnswerRefused as refused:
+                path = (str(file), *refused.path)
+                raise AnswerRefused(refused.code, refused.message, path=path) from None
             entry = answer["entry"]
-            captured.append(
-                CapturedFile(file, entry["leafIndex"], entry["duplicate"], answer["eventCount"])
-            )
+            done(CapturedFile(file, entry["leafIndex"], entry["duplicate"], answer["eventCount"]))
             bar.advance(1)
-    return captured
 
 
 async def import_refusals(

@@ -79,12 +79,17 @@ class Database:
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # The driver would begin transactions on its own, and too late; `_begin_sqlite` does it.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
+    except Exception:
+        # A file that is no database. The driver's thread ends with its connection alone.
+        connection.close()
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

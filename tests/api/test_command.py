@@ -234,6 +234,8 @@ def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
         pytest.param(["export", "statement", "-1", "-o", "x"], id="a negative index"),
         pytest.param(["export", "statement", "1"], id="no output"),
         pytest.param(["capture", "nowhere.json"], id="a file that is not there"),
+        pytest.param(["enterprise", "\udcff"], id="an identifier of other bytes than UTF-8"),
+        pytest.param(["trace", "\udcff"], id="a link of other bytes than UTF-8"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(bare: Xin, arguments: list[str]) -> None:
@@ -286,6 +288,55 @@ def test_a_setting_that_cannot_be_read_is_refused_by_name(
         "  code   SETTINGS_INVALID",
         "  where  PORT",
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://somebody:secret@host/x", "postgresql://somebody:secret@/x", "secret", "sqlite://"],
+)
+def test_a_database_of_another_kind_is_refused_without_quoting_its_password(
+    bare: Xin, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("XIN_DATABASE_URL", url)
+    ran = bare("migrate")
+    assert ran.code == 1
+    assert "SETTINGS_INVALID" in ran.err
+    assert "XIN_DATABASE_URL" in ran.err
+    assert "secret" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "rebuild"])
+def test_a_database_that_cannot_be_opened_is_refused(
+    bare: Xin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    no_database = tmp_path / "no database"
+    no_database.write_bytes(b"words" * 1_000)
+    for url in (
+        f"sqlite+aiosqlite:///{no_database}",
+        f"sqlite+aiosqlite:///{tmp_path / 'absent' / 'ledger.sqlite'}",
+        f"postgresql+asyncpg://somebody:secret@127.0.0.1:{free_port()}/x",
+    ):
+        monkeypatch.setenv("XIN_DATABASE_URL", url)
+        ran = bare(command)
+        assert ran.code == 1
+        assert "DATABASE_UNREACHABLE" in ran.err
+        assert "secret" not in ran.err
+
+
+def test_a_home_that_is_a_file_is_refused_by_name(
+    bare: Xin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "file"
+    home.touch()
+    monkeypatch.setenv("XIN_HOME", str(home))
+    ran = bare("migrate")
+    assert ran.code == 1
+    assert ran.err.splitlines()[1:] == ["  code   COMMAND_FILE_REFUSED", f"  where  {home}"]
+
+
+def test_a_day_of_the_first_century_is_asked_for_as_it_is_spelled(xin: Xin) -> None:
+    ran = xin("enterprise", DAIRY.identifier, "--as-of", "0001-01-01")
+    assert "QUERY_MALFORMED" not in ran.err
 
 
 def test_an_enterprise_is_shown_with_its_grade_and_reasons(xin: Xin) -> None:
@@ -366,6 +417,36 @@ def test_a_document_that_is_none_is_refused_and_leaves_no_trace(
     assert ran.code == 1
     assert f"code   {code}" in ran.err
     assert all_rows() == held
+
+
+def test_a_refused_document_is_named_and_those_before_it_are_told(xin: Xin, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(DOCUMENT)
+    bad.write_text("{")
+    ran = xin("capture", good, bad)
+    assert (ran.code, ran.out) == (1, "entry 10  1 event of good.json\n")
+    assert f"  where  {bad}" in ran.err
+
+
+def test_a_proof_takes_the_place_of_a_file_and_of_nothing_else(xin: Xin, tmp_path: Path) -> None:
+    ran = xin("export", "statement", 9, "-o", tmp_path / "absent" / "proof.json")
+    assert ran.code == 1
+    assert "COMMAND_FILE_REFUSED" in ran.err
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    xin.ok("export", "statement", 9, "-o", pipe)
+    assert os.read(reader, 1 << 16).startswith(b'{"checkpoint"')
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_to_withhold_a_member_that_is_not_there_is_refused(xin: Xin, tmp_path: Path) -> None:
+    proof = tmp_path / "proof.json"
+    ran = xin("export", "statement", 9, "-o", proof, "--withhold", "txet")
+    assert ran.code == 1
+    assert "EXPORT_NOT_EXPORTABLE" in ran.err
+    assert not proof.exists()
 
 
 def test_what_is_exported_is_verified_by_the_stranger(xin: Xin, tmp_path: Path) -> None:

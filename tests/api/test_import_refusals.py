@@ -303,6 +303,15 @@ def test_a_file_that_unpacks_to_more_than_may_be_is_refused(
     assert str(charges) in refused.value.message
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_column(
+    tmp_path: Path, shared_data: Locate
+) -> None:
+    keystore = Keystore(tmp_path / "keys")
+    report = sliced(shared_data, tmp_path, 3)
+    report.write_bytes(b"\xef\xbb\xbf" + report.read_bytes())
+    assert len(read_statements(report, None, keystore)) == 4
+
+
 def test_charges_are_looked_for_beside_the_report_or_named(
     tmp_path: Path, shared_data: Locate
 ) -> None:
