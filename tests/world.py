@@ -4,6 +4,7 @@
     World.opened       the context in which a test plays
     World.state        state one statement and hand it to the sequencer
     World.draft        the same, only signed
+    draft_about        the same, only put together
     Clock              moves only when told
     genesis, filing, failed_inspection, accept_policy    what most stories begin with
     seed_of, random_salts    keys that every run shares, and salts that none does
@@ -155,19 +156,13 @@ class World:
         salts: Iterator[bytes] | None = None,
     ) -> Statement:
         """A signed statement. An organisation is disclosed, a person's label is not."""
-        members = dict(particulars or {})
-        if isinstance(about, Identity):
-            subject = about.label()
-            members["subject"] = {"id": about.identifier, "scheme": about.scheme.value}
-        else:
-            subject = about
-        draft = Draft(
-            issuer=issuer.label(),
-            subject=subject,
+        draft = draft_about(
+            about,
+            weighing,
+            particulars or {},
+            issuer=issuer,
             jti=jti or f"S-{next(self.references)}",
             issued_at=int(self.clock.at.timestamp()),
-            weighing=weighing,
-            particulars=members,
         )
         return issue(draft, seed_of(key), salts or random_salts())
 
@@ -206,6 +201,32 @@ class World:
         )
         (acknowledgement,) = await self.sequencer.submit(Submission((body,)))
         return acknowledgement
+
+
+def draft_about(
+    about: Identity | SubjectLabel,
+    weighing: Weighing,
+    particulars: Mapping[str, Json],
+    *,
+    issuer: Identity,
+    jti: str,
+    issued_at: int,
+) -> Draft:
+    """What an issuer states; an organisation is disclosed, a person's label is not."""
+    members = dict(particulars)
+    if isinstance(about, Identity):
+        subject = about.label()
+        members["subject"] = {"id": about.identifier, "scheme": about.scheme.value}
+    else:
+        subject = about
+    return Draft(
+        issuer=issuer.label(),
+        subject=subject,
+        jti=jti,
+        issued_at=issued_at,
+        weighing=weighing,
+        particulars=members,
+    )
 
 
 def genesis() -> Genesis:

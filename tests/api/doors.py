@@ -31,8 +31,8 @@ from ledger.canonical import Json
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import Keystore
-from ledger.statement import Draft, Severity, Statement, Weighing, issue
-from tests.world import DAIRY, MARKET, PERSON, REGISTRY, Clock
+from ledger.statement import Severity, Statement, Weighing, issue
+from tests.world import DAIRY, MARKET, PERSON, REGISTRY, Clock, draft_about
 
 ORIGIN = "ledger.test/xinyuan"
 
@@ -168,19 +168,13 @@ class Doors:
         seed: bytes | None = None,
     ) -> Statement:
         """A statement signed with the key this server keeps for its issuer."""
-        members = dict(particulars or {})
-        if isinstance(about, Identity):
-            subject = about.label()
-            members["subject"] = {"id": about.identifier, "scheme": about.scheme.value}
-        else:
-            subject = about
-        draft = Draft(
-            issuer=issuer.label(),
-            subject=subject,
+        draft = draft_about(
+            about,
+            weighing,
+            particulars or {},
+            issuer=issuer,
             jti=jti or f"T-{next(self.references)}",
             issued_at=int(self.clock.at.timestamp()),
-            weighing=weighing,
-            particulars=members,
         )
         return issue(
             draft, seed or self.service.keystore.issuer_seed(issuer.label()), random_salts()
