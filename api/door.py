@@ -3,6 +3,7 @@
     door          an HTTP client that carries a credential: to a server, or within this process
     ask_through   a GraphQL question and its answer
     ask           the same, with a door opened for it
+    require_migrated   refuses a database of another version
 
 Whoever writes the log holds its lock. When that is a server, the client speaks to it over HTTP;
 when nobody is, this process opens the log, becomes the writer for as long as the block runs, and

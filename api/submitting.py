@@ -1,5 +1,6 @@
 """Files through the public door: EPCIS documents, and published refusals.
 
+    FileUnfit          a file that cannot be sent as it is
     CapturedFile       a document, and the entry that seals it
     capture_files      EPCIS documents, one entry each
     import_refusals    the refusals of the US FDA

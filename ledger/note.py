@@ -1,5 +1,8 @@
 """C2SP signed-note: a text and the signatures under it.
 
+    KeyType         the byte before the key of a vkey
+    VerifierKey     a public key, its type and its name, as a vkey spells them
+    NoteVerifier    what a trusted key of any type can do
     Verifier        a public key with its name, from a vkey
     Signer          a private key with its name; signs, and knows its verifier
     NoteSignature   name, key ID and the bytes of one signature line

@@ -9,6 +9,7 @@ somebody writes down that it touches the world.
 """
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -169,6 +170,28 @@ def test_no_client_imports_the_server() -> None:
     for path in sorted((REPOSITORY / "clients").rglob("*.py")):
         names = {name.split(".")[0] for name in imported(ast.parse(path.read_text()))}
         assert not names & set(SERVER), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for folder in (*SERVER, "clients/python/src")
+        for path in sorted((REPOSITORY / folder).rglob("*.py"))
+        if path.name != "__main__.py"
+    ],
+    ids=lambda path: path.relative_to(REPOSITORY).as_posix(),
+)
+def test_a_module_opens_with_a_map_of_all_that_it_offers(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = set(re.findall(r"\w+", ast.get_docstring(tree) or ""))
+    offered = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+    }
+    assert offered <= words
 
 
 def test_every_module_is_named_by_a_noun() -> None:
