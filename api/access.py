@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Self
 
 import orjson
@@ -150,12 +151,18 @@ class Credential:
         }
 
 
+CREDENTIALS_KEPT_MAX = 1_024
+"""Verified credentials kept in memory, some 2 kB each: those in use, not all there are."""
+
+
 class Access:
     """Whom this process believes, and for which log."""
 
     def __init__(self, issuers: Mapping[str, bytes], *, audience: Callable[[], str]) -> None:
         self._keys = {issuer: (_key(raw), thumbprint(raw)) for issuer, raw in issuers.items()}
         self._audience = audience
+        # A signature that verified once verifies again; its times are judged at every request.
+        self._verified = lru_cache(CREDENTIALS_KEPT_MAX)(self._verify)
 
     def caller(self, authorization: str | None, *, at: datetime) -> Caller:
         """Judge an Authorization header. Raises `AccessError`."""
@@ -182,7 +189,7 @@ class Access:
             raise CredentialExpired("the credential is not valid yet", path=("credential", "iat"))
         return Caller(credential.tier, credential.subject)
 
-    def _verified(self, token: str) -> Credential:
+    def _verify(self, token: str) -> Credential:
         # The claims say whose key to use, so they are read before they are believed.
         signed = _extract(token)
         claims = _claims(signed.payload)

@@ -17,13 +17,17 @@ from collections.abc import Callable
 from datetime import date
 
 from credit.errors import PolicyUnknown
-from credit.ratings import Ratings
+from credit.ratings import REFRESH_MAX, Ratings
 from ledger.database import Database
 from ledger.follower import Follower
 from ledger.sequencer import Sequencer
 
 RETRY_S = 1.0
 """After a step that failed, a database away for instance."""
+
+PAUSE_S = 0.05
+"""How long views may lag while nobody waits for them: many small batches are then followed in one
+transaction, which on SQLite would otherwise take turns with the writer's own."""
 
 TICK_S = 60.0
 """How long a new civil day may go unnoticed while nothing is stated."""
@@ -47,6 +51,7 @@ class Following:
         self._today = today
         self._size = 0
         self._moved = asyncio.Condition()
+        self._awaited = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="following")
 
     async def close(self) -> None:
@@ -57,7 +62,9 @@ class Following:
     async def reached(self, tree_size: int) -> None:
         """Wait until every view has read the entries below `tree_size`."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self._size >= tree_size)
+            while self._size < tree_size:
+                self._awaited.set()
+                await self._moved.wait()
 
     async def _run(self) -> None:
         while True:
@@ -68,6 +75,7 @@ class Following:
                 await asyncio.sleep(RETRY_S)
 
     async def _once(self) -> None:
+        self._awaited.clear()
         size = self._sequencer.tree_size
         await self._follower.catch_up()
         await refresh_ratings(self._database, self._today())
@@ -76,6 +84,8 @@ class Following:
             self._moved.notify_all()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sequencer.grown_beyond(size), TICK_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
 
 
 async def refresh_ratings(database: Database, day: date) -> int:
@@ -84,9 +94,9 @@ async def refresh_ratings(database: Database, day: date) -> int:
     while True:
         async with database.writing() as session:
             try:
-                rated = await Ratings(session).refresh(day)
+                rated = await Ratings(session).refresh(day, REFRESH_MAX)
             except PolicyUnknown:
                 return done
-        if not rated:
-            return done
         done += rated
+        if rated < REFRESH_MAX:
+            return done

@@ -1,6 +1,6 @@
 """Credentials: a bad one is refused and never taken for none (RFC 9068, ARCHITECTURE §8)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from nacl.signing import SigningKey
@@ -8,6 +8,7 @@ from nacl.signing import SigningKey
 from api.access import (
     CLOCK_SKEW_S,
     CREDENTIAL_BYTES_MAX,
+    CREDENTIALS_KEPT_MAX,
     DEMO_ISSUER,
     Access,
     Caller,
@@ -59,6 +60,27 @@ def test_what_an_issuer_signed_says_who_asks() -> None:
     token = issue_credential(credential(), SEED)
     assert judged(token) == Caller(Tier.AUTHORITY, MARKET.label())
     assert judged(None) == Caller(Tier.PUBLIC)
+
+
+def test_a_credential_that_is_known_is_still_judged_by_the_clock() -> None:
+    judge = access()
+    token = issue_credential(credential(), SEED)
+    assert judged(token, by=judge).tier is Tier.AUTHORITY
+    with pytest.raises(AccessError) as refusal:
+        judged(token, by=judge, at=NOW + timedelta(seconds=60))
+    assert refusal.value.code == "ACCESS_TOKEN_EXPIRED"
+
+
+def test_a_credential_that_fell_out_of_memory_is_verified_again() -> None:
+    judge = access()
+    kept = issue_credential(credential(), SEED)
+    assert judged(kept, by=judge).tier is Tier.AUTHORITY
+    for number in range(CREDENTIALS_KEPT_MAX):
+        judged(issue_credential(credential(reference=f"c-{number + 2}"), SEED), by=judge)
+    assert judged(kept, by=judge).tier is Tier.AUTHORITY
+    forged = kept[:-4] + ("AAAA" if kept[-4:] != "AAAA" else "BBBB")
+    with pytest.raises(AccessError):
+        judged(forged, by=judge)
 
 
 CLAIMS: dict[str, Json] = dict(credential().claims())
