@@ -10,8 +10,9 @@
     SignedNote.verified_by   which of the trusted keys signed it
     check_name, standard_base64   spellings that notes, keys and checkpoints share
 
-Key types: 0x01 Ed25519. Lines of other types or unknown keys are kept and ignored, as the
-standard asks; a line of a known key that fails spoils the whole note. Pure: a signer is a value.
+A log signs by Ed25519 (type 0x01); cosignatures of the other types are read and judged in
+`ledger.cosignature`. Lines of unknown keys are kept and ignored, as the standard asks; a line of
+a known key that fails spoils the whole note. Pure: a signer is a value.
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ class NoteVerifier(Protocol):
     @property
     def key_id(self) -> bytes:
         """With the name, what its lines are known by."""
+
+    @property
+    def public_key(self) -> bytes:
+        """Without name and type: what makes two keys the same."""
 
     def accepts(self, text: bytes, signature: bytes) -> bool:
         """Whether the bytes of a line, without the key ID, sign `text`."""
