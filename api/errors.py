@@ -187,6 +187,10 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.EntryUnknown: 404,
     ledger_errors.TilePathMalformed: 404,
     ledger_errors.LedgerEmpty: 404,
+    ledger_errors.OriginUnknown: 404,
+    ledger_errors.RequestToWitnessMalformed: 400,
+    ledger_errors.CheckpointUntrusted: 403,
+    ledger_errors.CheckpointConflict: 409,
     ledger_errors.DuplicateConflict: 409,
     ledger_errors.SubmissionTooLarge: 413,
     DocumentTooLarge: 413,
@@ -194,6 +198,8 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.WriterBusy: 503,
     ledger_errors.WriterFenced: 503,
     ledger_errors.WriterOverloaded: 503,
+    ledger_errors.WitnessClockBehind: 503,
+    ledger_errors.QuorumMissing: 503,
 }
 
 UNPROCESSABLE = 422

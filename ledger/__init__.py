@@ -5,6 +5,8 @@ identity        identifiers, and the labels that stand for them
 merkle, tiles   RFC 9162 trees, and their C2SP tiles
 note, checkpoint  C2SP signed heads
 cosignature     C2SP cosigners: that a head extends every earlier one, as of a time
+witness_policy  C2SP tlog-policy: whose signatures make a head worth believing
+proof           C2SP tlog-proof: one text that convinces a stranger offline
 subject_index   the small tree of one subject
 token           compact JWS with one spelling
 disclosure, statement  SD-JWT statements

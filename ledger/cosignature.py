@@ -91,6 +91,11 @@ class CosignatureVerifier:
         return self.key.key_id
 
     @property
+    def public_key(self) -> bytes:
+        """Without name and type."""
+        return self.key.public_key
+
+    @property
     def vkey(self) -> str:
         """The text form, as published."""
         return self.key.vkey

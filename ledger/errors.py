@@ -27,6 +27,16 @@
     ├── NoteMalformed         a signed note with another spelling
     ├── NoteUnverified        no signature of a trusted key on a note
     ├── CheckpointMalformed   a checkpoint outside its form
+    ├── CheckpointUntrusted   a checkpoint that no key of its log signed
+    ├── CheckpointConflict    a checkpoint that does not start where its witness stands
+    ├── CheckpointInconsistent  a checkpoint that does not extend what was cosigned before
+    ├── OriginUnknown         a checkpoint of a log that nobody here watches
+    ├── RequestToWitnessMalformed  an add-checkpoint request outside its form
+    ├── WitnessClockBehind    a cosignature would be older than the one before
+    ├── WitnessStateMismatch  a witness whose keys, name and memory do not belong together
+    ├── WitnessPolicyInvalid  a tlog-policy outside its form
+    ├── QuorumMissing         fewer cosignatures than the policy asks for
+    ├── LogProofMalformed     a tlog-proof with another spelling
     ├── TilePathMalformed     a tile path with another spelling
     ├── ProofInvalid          a Merkle proof that does not lead to the root
     ├── EntryUnknown          an index at or beyond the tree
@@ -191,6 +201,54 @@ class WriterBusy(LedgerError):
 
 class WriterFenced(LedgerError):
     code = "LEDGER_WRITER_FENCED"
+
+class CheckpointUntrusted(LedgerError):
+    code = "LEDGER_CHECKPOINT_UNTRUSTED"
+
+
+class CheckpointConflict(LedgerError):
+    """`tree_size` is where the witness stands."""
+
+    code = "LEDGER_CHECKPOINT_CONFLICT"
+
+    def __init__(
+        self, message: str, *, path: tuple[str | int, ...] = (), tree_size: int = 0
+    ) -> None:
+        super().__init__(message, path=path)
+        self.tree_size = tree_size
+
+
+class CheckpointInconsistent(LedgerError):
+    code = "LEDGER_CHECKPOINT_INCONSISTENT"
+
+
+class OriginUnknown(LedgerError):
+    code = "LEDGER_ORIGIN_UNKNOWN"
+
+
+class RequestToWitnessMalformed(LedgerError):
+    code = "LEDGER_REQUEST_TO_WITNESS_MALFORMED"
+
+
+class WitnessClockBehind(LedgerError):
+    code = "LEDGER_WITNESS_CLOCK_BEHIND"
+
+
+class WitnessStateMismatch(LedgerError):
+    code = "LEDGER_WITNESS_STATE_MISMATCH"
+
+
+class WitnessPolicyInvalid(LedgerError):
+    code = "LEDGER_WITNESS_POLICY_INVALID"
+
+
+class QuorumMissing(LedgerError):
+    code = "LEDGER_QUORUM_MISSING"
+
+
+class LogProofMalformed(LedgerError):
+    code = "LEDGER_LOG_PROOF_MALFORMED"
+
 
 
 class WriterOverloaded(LedgerError):
