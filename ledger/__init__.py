@@ -24,4 +24,6 @@ sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log
 directory       enterprises as filed, persons as bound
+audit           a log hashed again, and held against what was signed
+auditor         the audit of a database
 """

@@ -46,7 +46,34 @@
     ├── WriterFenced          another writer extended the log in between
     ├── WriterOverloaded      the queue is full; try again
     ├── LogKeyMismatch        the signing key is not the one the log was founded with
-    └── KeyNotKept            no private key for that issuer in this keystore
+    ├── KeyNotKept            no private key for that issuer in this keystore
+    └── AuditFinding          what an audit found first
+        ├── PartMissing         a tile, bundle or entry that the tree has and the log has not
+        ├── BundleBroken        a bundle cut short, or with bytes left over
+        ├── TileLengthWrong     a tile that is not as wide as the tree has it
+        ├── TileChanged         a tile other than the one that was signed
+        ├── EntryChanged        an entry other than the one that was signed
+        ├── EntryMoved          a signed entry under another index
+        ├── RootMismatch        entries and tiles agree, but not with the signed root
+        ├── CheckpointBroken    bytes that are no signed checkpoint
+        ├── CheckpointForeign   a checkpoint of another log
+        ├── CheckpointUnsigned  a checkpoint that the log's key did not sign
+        ├── CheckpointChanged   a stored checkpoint that says other than its note
+        ├── CheckpointMissing   a checkpoint that a later one names, and is not there
+        ├── SecondRoot          a second signed root for one size
+        ├── HeadRolledBack      a head older than one that was seen
+        ├── BeyondHead          a row beyond what the newest checkpoint covers
+        ├── LeafFormUnknown     a leaf of none of the three forms
+        ├── GenesisMismatch     a first entry that does not found this log
+        ├── ControlRefused      a control entry that could not stand there
+        ├── OpeningMissing      a leaf that nothing in the opening store opens
+        ├── OpeningChanged      an opening that says other than its token
+        ├── TokenChanged        a token that does not hash to its leaf
+        ├── DisclosureChanged   disclosures that do not pair with their digests
+        ├── CaptureChanged      events or context that do not hash to the signed root
+        ├── InstantChanged      an instant other than its checkpoint's, or earlier than one before
+        ├── EntryUnauthorised   no key or mandate was in force at that index
+        └── EntryUnsigned       a statement or capture whose signature does not verify
 
 `path` names the offending field from the outside in. A message never holds a secret.
 """
@@ -175,33 +202,6 @@ class CheckpointMalformed(LedgerError):
     code = "LEDGER_CHECKPOINT_MALFORMED"
 
 
-class TilePathMalformed(LedgerError):
-    code = "LEDGER_TILE_PATH_MALFORMED"
-
-
-class ProofInvalid(LedgerError):
-    code = "LEDGER_PROOF_INVALID"
-
-
-class EntryUnknown(LedgerError):
-    code = "LEDGER_ENTRY_UNKNOWN"
-
-
-class LedgerEmpty(LedgerError):
-    code = "LEDGER_EMPTY"
-
-
-class LedgerExists(LedgerError):
-    code = "LEDGER_EXISTS"
-
-
-class WriterBusy(LedgerError):
-    code = "LEDGER_WRITER_BUSY"
-
-
-class WriterFenced(LedgerError):
-    code = "LEDGER_WRITER_FENCED"
-
 class CheckpointUntrusted(LedgerError):
     code = "LEDGER_CHECKPOINT_UNTRUSTED"
 
@@ -250,6 +250,33 @@ class LogProofMalformed(LedgerError):
     code = "LEDGER_LOG_PROOF_MALFORMED"
 
 
+class TilePathMalformed(LedgerError):
+    code = "LEDGER_TILE_PATH_MALFORMED"
+
+
+class ProofInvalid(LedgerError):
+    code = "LEDGER_PROOF_INVALID"
+
+
+class EntryUnknown(LedgerError):
+    code = "LEDGER_ENTRY_UNKNOWN"
+
+
+class LedgerEmpty(LedgerError):
+    code = "LEDGER_EMPTY"
+
+
+class LedgerExists(LedgerError):
+    code = "LEDGER_EXISTS"
+
+
+class WriterBusy(LedgerError):
+    code = "LEDGER_WRITER_BUSY"
+
+
+class WriterFenced(LedgerError):
+    code = "LEDGER_WRITER_FENCED"
+
 
 class WriterOverloaded(LedgerError):
     code = "LEDGER_WRITER_OVERLOADED"
@@ -261,3 +288,111 @@ class LogKeyMismatch(LedgerError):
 
 class KeyNotKept(LedgerError):
     code = "LEDGER_KEY_NOT_KEPT"
+
+
+class AuditFinding(LedgerError):
+    """Where a log is not what was signed; `path` names the position, counted as the log counts."""
+
+
+class PartMissing(AuditFinding):
+    code = "AUDIT_PART_MISSING"
+
+
+class BundleBroken(AuditFinding):
+    code = "AUDIT_BUNDLE_BROKEN"
+
+
+class TileLengthWrong(AuditFinding):
+    code = "AUDIT_TILE_LENGTH"
+
+
+class TileChanged(AuditFinding):
+    code = "AUDIT_TILE_CHANGED"
+
+
+class EntryChanged(AuditFinding):
+    code = "AUDIT_ENTRY_CHANGED"
+
+
+class EntryMoved(AuditFinding):
+    code = "AUDIT_ENTRY_MOVED"
+
+
+class RootMismatch(AuditFinding):
+    code = "AUDIT_ROOT_MISMATCH"
+
+
+class CheckpointBroken(AuditFinding):
+    code = "AUDIT_CHECKPOINT_BROKEN"
+
+
+class CheckpointForeign(AuditFinding):
+    code = "AUDIT_CHECKPOINT_FOREIGN"
+
+
+class CheckpointUnsigned(AuditFinding):
+    code = "AUDIT_CHECKPOINT_UNSIGNED"
+
+
+class CheckpointChanged(AuditFinding):
+    code = "AUDIT_CHECKPOINT_CHANGED"
+
+
+class CheckpointMissing(AuditFinding):
+    code = "AUDIT_CHECKPOINT_MISSING"
+
+
+class SecondRoot(AuditFinding):
+    code = "AUDIT_SECOND_ROOT"
+
+
+class HeadRolledBack(AuditFinding):
+    code = "AUDIT_HEAD_ROLLED_BACK"
+
+
+class BeyondHead(AuditFinding):
+    code = "AUDIT_BEYOND_HEAD"
+
+
+class LeafFormUnknown(AuditFinding):
+    code = "AUDIT_LEAF_FORM"
+
+
+class GenesisMismatch(AuditFinding):
+    code = "AUDIT_GENESIS_MISMATCH"
+
+
+class ControlRefused(AuditFinding):
+    code = "AUDIT_CONTROL_REFUSED"
+
+
+class OpeningMissing(AuditFinding):
+    code = "AUDIT_OPENING_MISSING"
+
+
+class OpeningChanged(AuditFinding):
+    code = "AUDIT_OPENING_CHANGED"
+
+
+class TokenChanged(AuditFinding):
+    code = "AUDIT_TOKEN_CHANGED"
+
+
+class DisclosureChanged(AuditFinding):
+    code = "AUDIT_DISCLOSURE_CHANGED"
+
+
+class CaptureChanged(AuditFinding):
+    code = "AUDIT_CAPTURE_CHANGED"
+
+
+class InstantChanged(AuditFinding):
+    code = "AUDIT_INSTANT_CHANGED"
+
+
+class EntryUnauthorised(AuditFinding):
+    code = "AUDIT_UNAUTHORISED"
+
+
+class EntryUnsigned(AuditFinding):
+    code = "AUDIT_SIGNATURE_INVALID"

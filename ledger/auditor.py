@@ -1,0 +1,305 @@
+"""Audits the log of a database: tree, checkpoints, opening store, all in one snapshot.
+
+    StoredLog         the rows, as an audit asks for them
+    audit_stored      in a session
+    audit_database    in a snapshot of its own
+
+A bundle at a time, and 16 captures of one: memory does not grow with the log. A writer may go on
+meanwhile; what it adds is not seen. Every judgement is `ledger.audit`'s. That one `(iss, jti)` has
+one index is a constraint of the database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ledger.audit import (
+    AuditReport,
+    HistoryAudit,
+    LeafAudit,
+    Opening,
+    StoredCheckpoint,
+    TreeAudit,
+    check_known,
+    check_opening,
+    parts_of,
+)
+from ledger.canonical import decode
+from ledger.checkpoint import Checkpoint
+from ledger.control import Control, Genesis
+from ledger.database import Database
+from ledger.entries import CAPTURES_MAX
+from ledger.errors import (
+    BeyondHead,
+    EntryChanged,
+    LedgerEmpty,
+    LedgerError,
+    OpeningMissing,
+    PartMissing,
+)
+from ledger.merkle import HASH_BYTES
+from ledger.note import Verifier
+from ledger.seal import Capture, SealedEvent
+from ledger.tables import (
+    CaptureRow,
+    CheckpointRow,
+    DisclosureRow,
+    EntryRow,
+    EventRow,
+    OpeningRow,
+    TileRow,
+)
+from ledger.tiles import ENTRIES, ENTRY_BYTES_MAX, TILE_WIDTH, Tile, entry_bundle, width_in_tree
+from ledger.token import Token
+
+Advance = Callable[[int], object]
+
+
+async def audit_database(
+    database: Database,
+    *,
+    log_key: Verifier | None = None,
+    known: Checkpoint | None = None,
+    signatures: bool = False,
+    expect: Advance = lambda _: None,
+    advance: Advance = lambda _: None,
+) -> AuditReport:
+    """`audit_stored` in a snapshot. Raises `AuditFinding`, `LedgerEmpty`."""
+    async with database.reading() as session:
+        if not database.is_sqlite:
+            # SQLite's read transaction is a snapshot as it stands.
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        return await audit_stored(
+            session,
+            log_key=log_key,
+            known=known,
+            signatures=signatures,
+            expect=expect,
+            advance=advance,
+        )
+
+
+async def audit_stored(
+    session: AsyncSession,
+    *,
+    log_key: Verifier | None = None,
+    known: Checkpoint | None = None,
+    signatures: bool = False,
+    expect: Advance = lambda _: None,
+    advance: Advance = lambda _: None,
+) -> AuditReport:
+    """Everything from index 0 on; `expect` is told the entries in all, `advance` those done.
+
+    Without `log_key` the one of the log's genesis is taken. `known` is a checkpoint that somebody
+    kept. Raises `AuditFinding` for the first tampering, `LedgerEmpty`.
+    """
+    log = StoredLog(session)
+    newest = await log.newest()
+    key = log_key or await log.genesis_key()
+    head = newest.checked(key)
+    tree, leaves, history = TreeAudit(head), LeafAudit(key), HistoryAudit(key)
+    if known is not None:
+        check_known(head, known)
+        tree.expect([known])
+    expect(head.tree_size)
+    forms: Counter[str] = Counter()
+    events = 0
+    covering: deque[StoredCheckpoint] = deque()
+    for tile in parts_of(head.tree_size):
+        if tile.level != ENTRIES:
+            hashes = await log.tile(tile)
+            if len(hashes or b"") > tile.width * HASH_BYTES:
+                # What a head that was taken away leaves behind is not the tile's own fault.
+                await log.check_end(head.tree_size)
+            tree.take(tile, hashes)
+            continue
+        first = tile.index * TILE_WIDTH
+        for row in await log.checkpoints(history.tree_size, first + tile.width):
+            tree.expect([history.take(row)])
+            covering.append(row)
+        entries = tree.take(tile, await log.bundle(tile))
+        advance(tile.width)
+        if not tree.is_vouched:
+            # It is the leaves that are in question; what opens them cannot say which is at fault.
+            continue
+        openings = log.openings(first, tile.width)
+        opening = await anext(openings, None)
+        for leaf_index, leaf in enumerate(entries, first):
+            while covering[0].tree_size <= leaf_index:
+                covering.popleft()
+            leaves.take(leaf_index, leaf)
+            if opening is None or opening.leaf_index != leaf_index:
+                raise OpeningMissing("nothing opens this leaf", path=("entry", leaf_index))
+            body = check_opening(
+                opening,
+                leaf,
+                leaves.authorities,
+                logged_at=covering[0].logged_at,
+                signatures=signatures,
+            )
+            forms[opening.form] += 1
+            events += len(body.events) if isinstance(body, Capture) else 0
+            opening = await anext(openings, None)
+    tree.finish()
+    await log.check_end(head.tree_size)
+    genesis = leaves.authorities.genesis
+    assert genesis is not None
+    return AuditReport(
+        head=head,
+        log_key=genesis.log_key,
+        forms=forms,
+        events=events,
+        checkpoints=history.checked,
+        signatures=signatures,
+    )
+
+
+class StoredLog:
+    """The rows of a log, as an audit asks for them. Reads only."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def newest(self) -> StoredCheckpoint:
+        """The head. Raises `LedgerEmpty`."""
+        query = _CHECKPOINTS.order_by(CheckpointRow.tree_size.desc()).limit(1)
+        row = (await self._session.execute(query)).one_or_none()
+        if row is None:
+            raise LedgerEmpty("the log has no checkpoint")
+        return StoredCheckpoint(*row)
+
+    async def genesis_key(self) -> Verifier | None:
+        """The log key that entry 0 names; None where there is no genesis, which the audit finds."""
+        leaf = await self._session.scalar(select(EntryRow.leaf).where(EntryRow.leaf_index == 0))
+        try:
+            members = decode(leaf or b"")
+            text = members["control"] if isinstance(members, dict) else None
+            content = Control.parse(Token.parse(str(text))).content
+        except (LedgerError, KeyError):
+            return None
+        return content.log_key if isinstance(content, Genesis) else None
+
+    async def checkpoints(self, after: int, until: int) -> Sequence[StoredCheckpoint]:
+        """Rows by rising size, beyond `after`, up to the first that covers `until` entries."""
+        found: list[StoredCheckpoint] = []
+        if after >= until:
+            return found
+        query = (
+            _CHECKPOINTS.where(CheckpointRow.tree_size > after)
+            .order_by(CheckpointRow.tree_size)
+            .limit(TILE_WIDTH + 1)
+        )
+        for row in await self._session.execute(query):
+            found.append(StoredCheckpoint(*row))
+            if found[-1].tree_size >= until:
+                break
+        return found
+
+    async def tile(self, tile: Tile) -> bytes | None:
+        """The hashes of a tile, exactly as the row has them."""
+        query = select(TileRow.hashes).where(
+            TileRow.level == tile.level, TileRow.tile_index == tile.index
+        )
+        return await self._session.scalar(query)
+
+    async def bundle(self, tile: Tile) -> bytes:
+        """The bytes of a bundle. Raises `PartMissing`, `EntryChanged`."""
+        first = tile.index * TILE_WIDTH
+        query = (
+            select(EntryRow.leaf_index, EntryRow.leaf)
+            .where(EntryRow.leaf_index.between(first, first + tile.width - 1))
+            .order_by(EntryRow.leaf_index)
+        )
+        rows = (await self._session.execute(query)).all()
+        for wanted, (leaf_index, leaf) in enumerate([*rows, (-1, b"")], first):
+            if leaf_index != wanted and wanted < first + tile.width:
+                raise PartMissing("the entry is not there", path=("entry", wanted))
+            if len(leaf) > ENTRY_BYTES_MAX:
+                raise EntryChanged("it is longer than an entry may be", path=("entry", wanted))
+        return entry_bundle([leaf for _, leaf in rows])
+
+    async def openings(self, first: int, count: int) -> AsyncIterator[Opening]:
+        """What the opening store has for these indexes, in order."""
+        query = (
+            select(
+                OpeningRow.leaf_index,
+                OpeningRow.form,
+                OpeningRow.issuer,
+                OpeningRow.jti,
+                OpeningRow.subject,
+                OpeningRow.content_hash,
+                OpeningRow.token,
+                OpeningRow.logged_at,
+                DisclosureRow.weighing,
+                DisclosureRow.particulars,
+                CaptureRow.party_scheme,
+                CaptureRow.party_identifier,
+                CaptureRow.context,
+            )
+            .outerjoin(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
+            .outerjoin(CaptureRow, CaptureRow.leaf_index == OpeningRow.leaf_index)
+            .where(OpeningRow.leaf_index.between(first, first + count - 1))
+            .order_by(OpeningRow.leaf_index)
+        )
+        rows = (await self._session.execute(query)).all()
+        captures = [row.leaf_index for row in rows if row.party_scheme is not None]
+        events: dict[int, list[SealedEvent]] = {}
+        for row in rows:
+            party = None
+            if row.party_scheme is not None:
+                party = (row.party_scheme, row.party_identifier)
+                if row.leaf_index not in events:
+                    events = await self._events(captures[:CAPTURES_MAX])
+                    captures = captures[CAPTURES_MAX:]
+            yield Opening(
+                leaf_index=row.leaf_index,
+                form=row.form,
+                issuer=row.issuer,
+                jti=row.jti,
+                subject=row.subject,
+                content_hash=row.content_hash,
+                token=row.token,
+                logged_at=row.logged_at,
+                weighing=row.weighing,
+                particulars=row.particulars,
+                party=party,
+                context=row.context,
+                events=tuple(events.get(row.leaf_index, ())),
+            )
+
+    async def check_end(self, tree_size: int) -> None:
+        """Nothing stands where the newest checkpoint does not reach. Raises `BeyondHead`."""
+        last = await self._session.scalar(select(func.max(EntryRow.leaf_index)))
+        if last is None or last >= tree_size:
+            raise BeyondHead(
+                f"entries go on beyond the newest checkpoint, of size {tree_size}",
+                path=("entry", tree_size),
+            )
+        query = select(TileRow.level, func.max(TileRow.tile_index)).group_by(TileRow.level)
+        for level, index in await self._session.execute(query.order_by(TileRow.level)):
+            if not width_in_tree(level, index, tree_size):
+                raise BeyondHead("the tree has no such tile", path=("tile", level, index))
+
+    async def _events(self, captures: Sequence[int]) -> dict[int, list[SealedEvent]]:
+        events: dict[int, list[SealedEvent]] = {leaf_index: [] for leaf_index in captures}
+        query = (
+            select(EventRow.leaf_index, EventRow.raw, EventRow.secret)
+            .where(EventRow.leaf_index.in_(captures))
+            .order_by(EventRow.leaf_index, EventRow.position)
+        )
+        for leaf_index, raw, secret in await self._session.execute(query):
+            events[leaf_index].append(SealedEvent(raw, secret))
+        return events
+
+
+_CHECKPOINTS = select(
+    CheckpointRow.tree_size,
+    CheckpointRow.previous_size,
+    CheckpointRow.root_hash,
+    CheckpointRow.note,
+    CheckpointRow.logged_at,
+)
