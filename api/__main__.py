@@ -2,6 +2,7 @@
 
     up          a demonstration: a ledger, a small told world, a server
     serve       serve the ledger of XIN_HOME or XIN_DATABASE_URL
+    witness     cosign the heads of other logs
     init        found an empty ledger
     migrate     bring the database to the tables of this version
     enterprise  one enterprise: its grade, and why
@@ -9,6 +10,7 @@
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
+    log         audit a whole log, here or elsewhere
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 
@@ -26,6 +28,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -49,8 +52,10 @@ exports = typer.Typer(
 imports = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Read published data into the ledger."
 )
+logs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The log itself.")
 xin.add_typer(exports, name="export")
 xin.add_typer(imports, name="import")
+xin.add_typer(logs, name="log")
 
 
 class As(StrEnum):
@@ -116,6 +121,21 @@ def serve() -> None:
     from api.operating import serve_ledger
 
     _serve(serve_ledger(_settings(), say=typer.echo))
+
+
+@xin.command()
+def witness(
+    name: Annotated[
+        str, typer.Option(help="Under which it signs, as witness.example/w1; for good.")
+    ],
+    logs: Annotated[
+        Path, typer.Option(help="The logs it watches: the log lines of a tlog-policy.", **FILE)
+    ],
+) -> None:
+    """Cosign the heads of other logs, each only when it extends those before."""
+    from api.witnessing import serve_witness
+
+    _serve(serve_witness(_settings(), name, logs, say=typer.echo))
 
 
 @xin.command()
@@ -248,6 +268,44 @@ def export_enterprise(
 ) -> None:
     """Prove every statement about one enterprise."""
     _export("enterprise", identifier, output, withhold)
+
+
+@logs.command("audit")
+def log_audit(
+    url: Annotated[
+        str | None, typer.Option(help="A log that publishes C2SP tiles; by default one's own.")
+    ] = None,
+    log_key: Annotated[
+        str | None,
+        typer.Option(help="The key it must be signed by; by default the log is asked."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint that was kept; the log must extend it.", **FILE),
+    ] = None,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Verify each statement's signature too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash a whole log again and name the first position at which it is not what was signed."""
+    from api.auditing import audit_ledger, audit_url, report_members, report_text
+    from api.progress import Bar
+
+    if url is not None and signatures:
+        raise typer.BadParameter("a log does not publish what its statements' signatures are over")
+    started = perf_counter()
+    with Bar.shown("auditing") as bar:
+        if url is None:
+            work = audit_ledger(
+                _settings(), bar, log_key=log_key, against=against, signatures=signatures
+            )
+            report = _run(work)
+        else:
+            report = audit_url(url, bar, log_key=log_key, against=against)
+    seconds = perf_counter() - started
+    members = report_members(report, seconds)
+    typer.echo(json.dumps(members) if as_json else report_text(report, seconds))
 
 
 @xin.command()

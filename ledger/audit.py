@@ -92,6 +92,7 @@ from ledger.token import Token
 _SEALED_LEAF = re.compile(
     rb'\{"(?:commit|capture)":"[A-Za-z0-9_-]{43}","sub":"[A-Za-z0-9_-]{43}","v":1\}'
 )
+_CAPTURE_LEAF = b'{"capture":'
 _CONTROL_LEAF = b'{"control":'
 
 Position = tuple[str | int, ...]
@@ -337,12 +338,14 @@ class LeafAudit:
     def __init__(self, log_key: Verifier | None) -> None:
         self._log_key = log_key
         self.authorities = Authorities()
-        self.controls = 0
 
-    def take(self, leaf_index: int, leaf: bytes) -> None:
-        """Raises `LeafFormUnknown`, `GenesisMismatch`, `ControlRefused`."""
+    def take(self, leaf_index: int, leaf: bytes) -> str:
+        """Says the form in one word, as `ledger.admission.form_of` has it.
+
+        Raises `LeafFormUnknown`, `GenesisMismatch`, `ControlRefused`.
+        """
         if leaf_index and _SEALED_LEAF.fullmatch(leaf):
-            return
+            return "capture" if leaf.startswith(_CAPTURE_LEAF) else "statement"
         path = ("entry", leaf_index)
         if not leaf.startswith(_CONTROL_LEAF):
             if leaf_index == 0:
@@ -354,11 +357,11 @@ class LeafAudit:
         except LedgerError as error:
             raise ControlRefused(error.message, path=path) from None
         self.authorities = self.authorities.after(control, leaf_index)
-        self.controls += 1
         genesis = self.authorities.genesis
         assert genesis is not None
         if leaf_index == 0 and self._log_key not in (None, genesis.log_key):
             raise GenesisMismatch("it names another log key", path=path)
+        return "control"
 
 
 def _control_of(leaf_index: int, leaf: bytes) -> Control:
@@ -504,7 +507,7 @@ def _body(opening: Opening, token: Token, leaf: bytes) -> Body:
             return Statement.parse(token, texts)
         except LedgerError as error:
             raise DisclosureChanged(error.message, path=(*path, *error.path)) from None
-    if leaf.startswith(b'{"capture":'):
+    if leaf.startswith(_CAPTURE_LEAF):
         if opening.party is None or opening.context is None:
             raise CaptureChanged("there is no party and no context", path=path)
         try:
@@ -541,8 +544,9 @@ class AuditReport:
     head: Checkpoint
     log_key: Verifier
     forms: Mapping[str, int]
-    """How many entries of each form; an audit over HTTP tells control entries alone apart."""
-    events: int = 0
-    checkpoints: int = 1
+    """How many entries of each form."""
+    checkpoints: int
+    events: int | None = None
+    """Captured events; None where the opening store was not read."""
     signatures: bool = False
-    """Whether those of statements and captures were verified."""
+    """Whether those of statements and captures were verified; control entries' always are."""

@@ -131,7 +131,7 @@ async def audit_stored(
         for leaf_index, leaf in enumerate(entries, first):
             while covering[0].tree_size <= leaf_index:
                 covering.popleft()
-            leaves.take(leaf_index, leaf)
+            forms[leaves.take(leaf_index, leaf)] += 1
             if opening is None or opening.leaf_index != leaf_index:
                 raise OpeningMissing("nothing opens this leaf", path=("entry", leaf_index))
             body = check_opening(
@@ -141,7 +141,6 @@ async def audit_stored(
                 logged_at=covering[0].logged_at,
                 signatures=signatures,
             )
-            forms[opening.form] += 1
             events += len(body.events) if isinstance(body, Capture) else 0
             opening = await anext(openings, None)
     tree.finish()

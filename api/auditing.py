@@ -1,0 +1,299 @@
+"""Auditing a log, here or elsewhere, and saying what was found to be in order.
+
+    audit_ledger    the log of this machine's database, opening store and all
+    audit_url       any log that publishes C2SP tiles over HTTP
+    RemoteLog       its checkpoint, key, tiles and bundles
+    LogUnreachable  it does not answer, or not in form
+    report_text     what was audited, in words; `report_members` as one JSON object
+
+What is found is raised as `ledger.errors.AuditFinding`, the first position in its path. Parts are
+fetched ahead by a few connections; memory does not grow with the log. Plain connections of the
+standard library take a tenth of the time that a general client spends on a request.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import threading
+import time
+import zlib
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from api.migration import require_head
+from api.progress import Bar
+from api.settings import Settings
+from ledger.audit import (
+    AuditReport,
+    LeafAudit,
+    TreeAudit,
+    check_known,
+    narrowed,
+    parts_of,
+    signed_checkpoint,
+)
+from ledger.auditor import StoredLog, audit_database
+from ledger.checkpoint import Checkpoint
+from ledger.database import Database
+from ledger.errors import LedgerError
+from ledger.merkle import HASH_BYTES
+from ledger.note import NOTE_BYTES_MAX, Verifier
+from ledger.tiles import ENTRIES, ENTRY_BYTES_MAX, TILE_WIDTH, Tile, tile_path
+
+CONNECTIONS = 8
+"""Enough to hide a distant log's latency, few enough not to burden it."""
+
+AHEAD = 2 * CONNECTIONS
+"""Parts fetched before they are checked: some megabytes, 270 MB when every entry is the largest."""
+
+TIMEOUT_S = 30.0
+
+ATTEMPTS = 4
+"""Of one request, half a second, then one, then two apart: servers restart at times."""
+
+PAUSE_S = 0.5
+
+BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
+TILE_BYTES_MAX = TILE_WIDTH * HASH_BYTES
+KEY_BYTES_MAX = 4_096
+"""A vkey is an origin and some 50 characters."""
+
+
+class LogUnreachable(Exception):
+    """A log that does not answer, or not in form."""
+
+    code: ClassVar[str] = "COMMAND_LOG_UNREACHABLE"
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+async def audit_ledger(
+    settings: Settings,
+    bar: Bar,
+    *,
+    log_key: str | None = None,
+    against: Path | None = None,
+    signatures: bool = False,
+) -> AuditReport:
+    """Raises `AuditFinding`, `LedgerEmpty`, `NoteMalformed`, `DatabaseNotAtHead`."""
+    database = Database.connect(settings.database_url)
+    try:
+        await require_head(database)
+        key = None if log_key is None else Verifier.parse(log_key)
+        if key is None and against is not None:
+            async with database.reading() as session:
+                key = await StoredLog(session).genesis_key()
+        return await audit_database(
+            database,
+            log_key=key,
+            known=_kept(against, key),
+            signatures=signatures,
+            expect=bar.expect,
+            advance=bar.advance,
+        )
+    finally:
+        await database.close()
+
+
+def audit_url(
+    url: str, bar: Bar, *, log_key: str | None = None, against: Path | None = None
+) -> AuditReport:
+    """Raises `AuditFinding`, `NoteMalformed`, `LogUnreachable`.
+
+    Without `log_key` the log's own word is taken for it: what is then found in order is one log,
+    but whose, only a key that came another way can say.
+    """
+    with RemoteLog(url) as log:
+        key = Verifier.parse(log.key() if log_key is None else log_key)
+        head = signed_checkpoint(log.checkpoint(), key)
+        tree, leaves = TreeAudit(head), LeafAudit(key)
+        known = _kept(against, key)
+        if known is not None:
+            check_known(head, known)
+            tree.expect([known])
+        bar.expect(head.tree_size)
+        forms: Counter[str] = Counter()
+        for tile, data in log.parts(head.tree_size):
+            entries = tree.take(tile, data)
+            if entries and tree.is_vouched:
+                first = tile.index * TILE_WIDTH
+                forms.update(map(leaves.take, range(first, first + len(entries)), entries))
+            if tile.level == ENTRIES:
+                bar.advance(tile.width)
+        tree.finish()
+    return AuditReport(head, key, forms, checkpoints=1 if known is None else 2)
+
+
+def _kept(file: Path | None, key: Verifier | None) -> Checkpoint | None:
+    """The checkpoint that somebody kept in a file. Raises `AuditFinding`."""
+    if file is None:
+        return None
+    with file.open("rb") as opened:
+        raw = opened.read(NOTE_BYTES_MAX + 1)
+    try:
+        return signed_checkpoint(raw, key)
+    except LedgerError as error:
+        raise error.within("against", str(file)) from None
+
+
+class RemoteLog:
+    """A log below an address, read by a few connections that stay open."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise LogUnreachable(f"{url!r} is no address of a log", path=("url",))
+        self._url = url.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._host, self._port = host, port
+        self._prefix = parts.path.rstrip("/")
+        proxy = None if proxy_bypass(host) else getproxies().get(parts.scheme)
+        self._proxy = None if proxy is None else urlsplit(proxy)
+        self._local = threading.local()
+        self._open: list[http.client.HTTPConnection] = []
+        self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="audit")
+
+    def __enter__(self) -> RemoteLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for connection in self._open:
+            connection.close()
+
+    def checkpoint(self) -> bytes:
+        """The signed head, as it stands there. Raises `LogUnreachable`."""
+        return self._required("checkpoint", NOTE_BYTES_MAX)
+
+    def key(self) -> str:
+        """What the log says its key is. Raises `LogUnreachable`."""
+        raw = self._required("log-key", KEY_BYTES_MAX)
+        return raw.decode("utf-8", "replace").removesuffix("\n")
+
+    def parts(self, tree_size: int) -> Iterator[tuple[Tile, bytes | None]]:
+        """Every part of a tree in the order of `parts_of`; None for one the log has not."""
+        waiting: deque[tuple[Tile, Future[bytes | None]]] = deque()
+        for tile in parts_of(tree_size):
+            waiting.append((tile, self._pool.submit(self._part, tile)))
+            if len(waiting) >= AHEAD:
+                ready, part = waiting.popleft()
+                yield ready, part.result()
+        while waiting:
+            ready, part = waiting.popleft()
+            yield ready, part.result()
+
+    def _part(self, tile: Tile) -> bytes | None:
+        limit = BUNDLE_BYTES_MAX if tile.level == ENTRIES else TILE_BYTES_MAX
+        data = self._get(tile_path(tile), limit)
+        if data is None and tile.width < TILE_WIDTH:
+            # A log may drop a partial tile once it has the full one (C2SP tlog-tiles).
+            full = self._get(tile_path(Tile(tile.level, tile.index)), limit)
+            return None if full is None else narrowed(tile, full)
+        return data
+
+    def _required(self, path: str, limit: int) -> bytes:
+        data = self._get(path, limit)
+        if data is None:
+            raise LogUnreachable(f"{self._url} has no /{path}", path=("url",))
+        return data
+
+    def _get(self, path: str, limit: int) -> bytes | None:
+        """The body, cut one byte beyond `limit`; None for what is not there."""
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(PAUSE_S * 2 ** (attempt - 1))
+            try:
+                status, body = self._ask(path, limit)
+            except (OSError, http.client.HTTPException, zlib.error) as error:
+                self._drop()
+                reason = f"{type(error).__name__}: {error}"
+                continue
+            if status == http.client.OK:
+                return body
+            if status in (http.client.NOT_FOUND, http.client.GONE):
+                return None
+            reason = f"status {status}"
+            if status < http.client.INTERNAL_SERVER_ERROR and status != 429:
+                break
+        raise LogUnreachable(f"{self._url}/{path}: {reason}", path=("url",))
+
+    def _ask(self, path: str, limit: int) -> tuple[int, bytes]:
+        connection = self._connection()
+        target = f"{self._prefix}/{path}"
+        if self._proxy is not None and not self._secure:
+            target = f"{self._url}/{path}"
+        connection.request("GET", target, headers={"Accept-Encoding": "gzip, identity"})
+        response = connection.getresponse()
+        body = response.read(limit + 1)
+        if not response.isclosed() and response.read(1):
+            self._drop()
+        if response.headers.get("Content-Encoding") == "gzip":
+            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, limit + 1)
+        return response.status, body
+
+    def _connection(self) -> http.client.HTTPConnection:
+        """This thread's own."""
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            if self._proxy is None or self._proxy.hostname is None:
+                connection = kind(self._host, self._port, timeout=TIMEOUT_S)
+            else:
+                connection = kind(self._proxy.hostname, self._proxy.port, timeout=TIMEOUT_S)
+                if self._secure:
+                    connection.set_tunnel(self._host, self._port)
+            self._local.connection = connection
+            self._open.append(connection)
+        return connection
+
+    def _drop(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        self._connection().close()
+
+
+def report_members(report: AuditReport, seconds: float) -> dict[str, object]:
+    """A report as one JSON object."""
+    return {
+        "checkpoints": report.checkpoints,
+        "entries": dict(sorted(report.forms.items())),
+        "events": report.events,
+        "log_key": report.log_key.vkey,
+        "origin": report.head.origin,
+        "root_hash": base64.b64encode(report.head.root_hash).decode("ascii"),
+        "seconds": round(seconds, 2),
+        "signatures": report.signatures,
+        "tree_size": report.head.tree_size,
+    }
+
+
+def report_text(report: AuditReport, seconds: float) -> str:
+    """A report in words."""
+    size = report.head.tree_size
+    forms = ", ".join(f"{count} {form}" for form, count in sorted(report.forms.items()))
+    opened = "nothing opened" if report.events is None else f"all opened, {report.events} events"
+    signatures = "verified" if report.signatures else "of control entries and checkpoints alone"
+    return "\n".join(
+        [
+            f"{report.head.origin} is what was signed, up to tree size {size}",
+            f"  root         {base64.b64encode(report.head.root_hash).decode('ascii')}",
+            f"  log key      {report.log_key.vkey}",
+            f"  entries      {forms or 'none'}; {opened}",
+            f"  checkpoints  {report.checkpoints}",
+            f"  signatures   {signatures}",
+            f"in {seconds:.1f} s, {size / max(seconds, 0.001):.0f} entries a second",
+        ]
+    )
