@@ -61,6 +61,9 @@ PAUSE_S = 0.5
 
 BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
 TILE_BYTES_MAX = TILE_WIDTH * HASH_BYTES
+GZIP_BYTES_MAX = 8_192
+"""By which gzip makes longer what does not compress: 5 bytes for 32 kB, its header and trailer."""
+
 KEY_BYTES_MAX = 4_096
 """A vkey is an origin and some 50 characters."""
 
@@ -238,12 +241,12 @@ class RemoteLog:
             target = f"{self._url}/{path}"
         connection.request("GET", target, headers={"Accept-Encoding": "gzip, identity"})
         response = connection.getresponse()
-        body = response.read(limit + 1)
+        body = response.read(limit + GZIP_BYTES_MAX)
         if not response.isclosed() and response.read(1):
             self._drop()
         if response.headers.get("Content-Encoding") == "gzip":
             body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, limit + 1)
-        return response.status, body
+        return response.status, body[: limit + 1]
 
     def _connection(self) -> http.client.HTTPConnection:
         """This thread's own."""
