@@ -59,6 +59,10 @@ NODES_DEFAULT = 1_000
 NODES_MAX = 10_000
 """In each direction: what a page can draw, and what one answer may hold in memory."""
 
+WAYS_PER_NODE = 20
+"""Ways from name to name that a walk may look at, for each node it may meet: every input goes
+into every output, so that a few hundred events join a thousand names in a million ways."""
+
 
 class Role(Enum):
     """In which part of an event a name stands."""
@@ -444,6 +448,8 @@ class Walk:
         self._covered: dict[tuple[str, _Standing], _Times] = defaultdict(_Times)
         self._covered[self.root, _Standing.WHOLE].add(_ALWAYS)
         self._known: set[str] = set()
+        self._transformed: set[tuple[str, _Standing]] = set()
+        self._ways_left = WAYS_PER_NODE * node_max
 
     def learn(self, happenings: Iterable[Happening]) -> None:
         """Take in what the frontier was looked up for, and go on as far as that leads."""
@@ -472,7 +478,12 @@ class Walk:
         """One level further. In the order of names, so that a cut falls the same way always."""
         found: list[tuple[_Step, tuple[str, str, EdgeKind], frozenset[EventRef]]] = []
         for step in self._pending:
+            if len(found) >= self._ways_left:
+                self.truncated = True
+                break
+            # A step is taken whole: which of its ways comes first is chance.
             found.extend(self._from(step))
+        self._ways_left -= len(found)
         found.sort(key=lambda one: (one[0].identifier, one[0].standing.name, one[0].window))
         following: list[_Step] = []
         for step, edge, refs in found:
@@ -496,7 +507,11 @@ class Walk:
         name, standing, window = step
         facts, up = self._facts, self.direction is Direction.UP
         held = standing is _Standing.CARRIER
-        for other, moment, other_moment, refs in facts.transformations_of(name, up=up):
+        # What is not held to a time was made and consumed in the same ways when it is met again.
+        again = not held and (name, standing) in self._transformed
+        self._transformed.add((name, standing))
+        transformations = () if again else facts.transformations_of(name, up=up)
+        for other, moment, other_moment, refs in transformations:
             if held and _at(moment).overlap(window) is None:
                 continue
             # Of an input only as much is an origin as went in; an output is all that came out.

@@ -191,8 +191,8 @@ class Trace:
         return self.trace.depth
 
     @described(
-        description=f"Whether a bound ended the walk: its depth, or {lineage.NODES_DEFAULT} nodes "
-        "each way."
+        description=f"Whether a bound ended the walk: its depth, {lineage.NODES_DEFAULT} nodes, or "
+        "the ways between them, each way."
     )
     def truncated(self) -> bool:
         return self.trace.truncated

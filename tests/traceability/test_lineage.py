@@ -1,6 +1,7 @@
 """EPCIS 2.0 §7.4 (what events mean for goods), ARCHITECTURE §7 (containment half-open in time)."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -207,6 +208,30 @@ def test_events_of_one_transformation_id_are_one_transformation() -> None:
     assert names(up) == {lot("ICE"), lot("MILK"), lot("SUGAR")}
     assert Edge(lot("MILK"), lot("ICE"), EdgeKind.TRANSFORMATION, (poured, taken)) in up.edges
     assert names(told.trace(lot("MILK"), DOWN)) == {lot("MILK"), lot("ICE")}
+
+
+@pytest.mark.parametrize("direction", [UP, DOWN])
+def test_goods_mixed_again_and_again_are_walked_in_a_bounded_number_of_ways(
+    direction: Direction,
+) -> None:
+    told = Told()
+    for level in range(12):
+        for hour in range(6):
+            told.make(
+                6 * level + hour,
+                [lot(f"{level:02}.{one}") for one in range(30)],
+                [lot(f"{level + 1:02}.{one}") for one in range(30)],
+            )
+    root = lot("12.0" if direction is UP else "00.0")
+    started = time.monotonic()
+    answer = told.trace(root, direction, depth=50)
+    assert time.monotonic() - started < 5
+    assert answer.truncated
+    # The root leads 180 ways, as every name does: three levels whole, and 21 names of the fourth.
+    assert len(names(answer)) == 1 + 5 * 30
+    assert len(answer.edges) == 30 + 3 * 900 + 21 * 30
+    cut = told.trace(root, direction, depth=50, node_max=1)
+    assert (names(cut), cut.truncated) == ({root}, True)
 
 
 def test_rework_ends_where_it_was_seen_before() -> None:
