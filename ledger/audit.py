@@ -391,7 +391,7 @@ class StoredCheckpoint:
         """What its note says. Raises `CheckpointChanged`, and what `signed_checkpoint` raises."""
         path = ("checkpoint", self.tree_size)
         try:
-            checkpoint = signed_checkpoint(self.note.encode(), log_key)
+            checkpoint = signed_checkpoint(self.note.encode("utf-8", "surrogateescape"), log_key)
         except AuditFinding as error:
             raise type(error)(error.message, path=path) from None
         if (checkpoint.tree_size, checkpoint.root_hash) != (self.tree_size, self.root_hash):

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-from sqlalchemy import func, select
+import aiosqlite
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.audit import (
@@ -35,9 +37,11 @@ from ledger.database import Database
 from ledger.entries import CAPTURES_MAX
 from ledger.errors import (
     BeyondHead,
+    CaptureChanged,
     EntryChanged,
     LedgerEmpty,
     LedgerError,
+    OpeningChanged,
     OpeningMissing,
     PartMissing,
 )
@@ -97,7 +101,18 @@ async def audit_stored(
     Without `log_key` the one of the log's genesis is taken. `known` is a checkpoint that somebody
     kept. Raises `AuditFinding` for the first tampering, `LedgerEmpty`.
     """
-    log = StoredLog(session)
+    async with _reading_any_text(session):
+        return await _audit(StoredLog(session), log_key, known, signatures, expect, advance)
+
+
+async def _audit(
+    log: StoredLog,
+    log_key: Verifier | None,
+    known: Checkpoint | None,
+    signatures: bool,
+    expect: Advance,
+    advance: Advance,
+) -> AuditReport:
     newest = await log.newest()
     key = log_key or await log.genesis_key()
     head = newest.checked(key)
@@ -271,28 +286,69 @@ class StoredLog:
             )
 
     async def check_end(self, tree_size: int) -> None:
-        """Nothing stands where the newest checkpoint does not reach. Raises `BeyondHead`."""
-        last = await self._session.scalar(select(func.max(EntryRow.leaf_index)))
-        if last is None or last >= tree_size:
+        """Nothing stands outside of what the newest checkpoint covers.
+
+        Raises `BeyondHead`, `OpeningChanged`.
+        """
+        index = EntryRow.leaf_index
+        bounds = select(func.coalesce(func.min(index), 0), func.coalesce(func.max(index), -1))
+        first, last = (await self._session.execute(bounds)).one()
+        if first < 0 or last >= tree_size:
             raise BeyondHead(
-                f"entries go on beyond the newest checkpoint, of size {tree_size}",
-                path=("entry", tree_size),
+                f"there are entries other than those of the newest checkpoint, below {tree_size}",
+                path=("entry", min(first, 0) or tree_size),
             )
-        query = select(TileRow.level, func.max(TileRow.tile_index)).group_by(TileRow.level)
-        for level, index in await self._session.execute(query.order_by(TileRow.level)):
-            if not width_in_tree(level, index, tree_size):
-                raise BeyondHead("the tree has no such tile", path=("tile", level, index))
+        index = TileRow.tile_index
+        query = select(TileRow.level, func.min(index), func.max(index)).group_by(TileRow.level)
+        for level, first, last in await self._session.execute(query.order_by(TileRow.level)):
+            if level < 0 or first < 0 or not width_in_tree(level, last, tree_size):
+                outside = first if level < 0 or first < 0 else last
+                raise BeyondHead("the tree has no such tile", path=("tile", level, outside))
+        alone = await self._session.scalar(
+            select(func.min(EventRow.leaf_index)).where(
+                ~exists().where(CaptureRow.leaf_index == EventRow.leaf_index)
+            )
+        )
+        if alone is not None:
+            raise OpeningChanged("only a capture has events", path=("entry", alone))
 
     async def _events(self, captures: Sequence[int]) -> dict[int, list[SealedEvent]]:
         events: dict[int, list[SealedEvent]] = {leaf_index: [] for leaf_index in captures}
         query = (
-            select(EventRow.leaf_index, EventRow.raw, EventRow.secret)
+            select(EventRow.leaf_index, EventRow.position, EventRow.raw, EventRow.secret)
             .where(EventRow.leaf_index.in_(captures))
             .order_by(EventRow.leaf_index, EventRow.position)
         )
-        for leaf_index, raw, secret in await self._session.execute(query):
+        for leaf_index, position, raw, secret in await self._session.execute(query):
+            if position != len(events[leaf_index]):
+                raise CaptureChanged(
+                    "the positions of its events have a gap",
+                    path=("entry", leaf_index, "events", len(events[leaf_index])),
+                )
             events[leaf_index].append(SealedEvent(raw, secret))
         return events
+
+
+@asynccontextmanager
+async def _reading_any_text(session: AsyncSession) -> AsyncIterator[None]:
+    """Let SQLite give out text that is no UTF-8, as a flipped bit leaves it, for us to judge."""
+    connection = await session.connection()
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(raw, aiosqlite.Connection)
+    usual = raw.text_factory
+    raw.text_factory = _any_text
+    try:
+        yield
+    finally:
+        raw.text_factory = usual
+
+
+def _any_text(raw: bytes) -> str:
+    """Its inverse is `str.encode` with the same handler."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 _CHECKPOINTS = select(

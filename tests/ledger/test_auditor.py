@@ -6,9 +6,10 @@ Each fault is played inside a transaction that is rolled back, so that one log s
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import Submission, leaf_of
@@ -176,8 +177,8 @@ async def swap_tokens(session: AsyncSession) -> None:
 async def swap_disclosures(session: AsyncSession) -> None:
     query = select(DisclosureRow.weighing).where(DisclosureRow.leaf_index.in_((20, 21)))
     texts = (await session.scalars(query.order_by(DisclosureRow.leaf_index))).all()
-    for index, text in zip((21, 20), texts, strict=True):
-        await put(DisclosureRow, {"weighing": text}, leaf_index=index)(session)
+    for index, weighing in zip((21, 20), texts, strict=True):
+        await put(DisclosureRow, {"weighing": weighing}, leaf_index=index)(session)
 
 
 async def shorten_partial_tile(session: AsyncSession) -> None:
@@ -224,6 +225,15 @@ async def add_a_leaf(session: AsyncSession) -> None:
 
 async def add_a_tile(session: AsyncSession) -> None:
     await session.execute(insert(TileRow), [{"level": 3, "tile_index": 0, "hashes": bytes(32)}])
+
+
+async def add_an_event_to_a_statement(session: AsyncSession) -> None:
+    row = {"leaf_index": STATEMENT, "position": 0, "secret": bytes(16), "raw": b"{}"}
+    await session.execute(insert(EventRow), [row])
+
+
+async def add_a_leaf_before_the_first(session: AsyncSession) -> None:
+    await session.execute(insert(EntryRow), [{"leaf_index": -1, "leaf": b"x"}])
 
 
 async def add_disclosures_to_a_control(session: AsyncSession) -> None:
@@ -319,6 +329,15 @@ FAULTS: dict[str, tuple[Fault, Named]] = {
     ),
     "a leaf beyond the head": (add_a_leaf, ("AUDIT_BEYOND_HEAD", ("entry", SIZE))),
     "a tile beyond the head": (add_a_tile, ("AUDIT_BEYOND_HEAD", ("tile", 3, 0))),
+    "a leaf before the first": (add_a_leaf_before_the_first, ("AUDIT_BEYOND_HEAD", ("entry", -1))),
+    "an event of a statement": (
+        add_an_event_to_a_statement,
+        ("AUDIT_OPENING_CHANGED", ("entry", STATEMENT)),
+    ),
+    "an event under another position": (
+        put(EventRow, {"position": 5}, leaf_index=CAPTURE, position=1),
+        ("AUDIT_CAPTURE_CHANGED", ("entry", CAPTURE, "events", 1)),
+    ),
     "an opening gone": (
         drop(DisclosureRow, OpeningRow, leaf_index=20),
         ("AUDIT_OPENING_MISSING", ("entry", 20)),
@@ -525,3 +544,40 @@ async def test_an_audit_sees_one_snapshot_while_the_writer_goes_on(database_url:
         await asyncio.gather(*writing)
         assert report.head.tree_size in (300, 301)
         assert (await audit_database(world.database)).head.tree_size == 300 + len(writing)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "key", "code", "path"),
+    [
+        ("ledger_opening", "token", "leaf_index = 20", "TOKEN_CHANGED", ("entry", 20)),
+        ("ledger_opening", "jti", "leaf_index = 20", "OPENING_CHANGED", ("entry", 20)),
+        (
+            "ledger_disclosure",
+            "weighing",
+            "leaf_index = 20",
+            "DISCLOSURE_CHANGED",
+            ("entry", 20, "disclosures", 10),
+        ),
+        (
+            "ledger_capture",
+            "party_identifier",
+            f"leaf_index = {CAPTURE}",
+            "CAPTURE_CHANGED",
+            ("entry", CAPTURE, "id"),
+        ),
+        ("ledger_checkpoint", "note", "tree_size = 9", "CHECKPOINT_BROKEN", ("checkpoint", 9)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_text_that_is_no_longer_utf_8_is_named_like_any_other(
+    tmp_path: Path, table: str, column: str, key: str, code: str, path: tuple[str | int, ...]
+) -> None:
+    """A bit of SQLite's file may flip anywhere; PostgreSQL keeps no such text."""
+    async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'ledger.sqlite'}") as world:
+        await tell(world, 30)
+        async with world.database.writing() as session:
+            changed = f"CAST(CAST({column} AS BLOB) || x'ff' AS TEXT)"
+            await session.execute(text(f"UPDATE {table} SET {column} = {changed} WHERE {key}"))
+        with pytest.raises(AuditFinding) as finding:
+            await audit_database(world.database)
+        assert (finding.value.code, finding.value.path) == (f"AUDIT_{code}", path)
