@@ -41,6 +41,9 @@ FIELDS_MAX = 20_000
 ROOT_FIELDS_MAX = 50
 """Each is a unit of work of its own, or several."""
 
+TRACES_MAX = 5
+"""Each walks at most as far as its own bounds, which is most of a second of one core."""
+
 _PAGES = frozenset({"enterprises", "statements"})
 
 
@@ -78,6 +81,8 @@ def check_cost(
         raise QueryTooLarge(f"fields nested deeper than {DEPTH_MAX} levels", path=("query",))
     if cost.roots > ROOT_FIELDS_MAX:
         raise QueryTooLarge(f"more than {ROOT_FIELDS_MAX} root fields", path=("query",))
+    if cost.traces > TRACES_MAX:
+        raise QueryTooLarge(f"more than {TRACES_MAX} traces", path=("query",))
     if cost.fields > FIELDS_MAX:
         raise QueryTooLarge(
             f"an answer of up to {cost.fields} fields, {FIELDS_MAX} at most; ask for smaller pages",
@@ -91,14 +96,20 @@ class _Cost:
     roots: int = 0
     """Fields of the outermost level."""
     fields: int = 0
+    traces: int = 0
 
     def beside(self, other: _Cost) -> _Cost:
         fields = min(self.fields + other.fields, FIELDS_MAX * PAGE_SIZE_MAX)
-        return _Cost(max(self.depth, other.depth), self.roots + other.roots, fields)
+        return _Cost(
+            max(self.depth, other.depth),
+            self.roots + other.roots,
+            fields,
+            self.traces + other.traces,
+        )
 
-    def below(self, times: int) -> _Cost:
+    def below(self, name: str, times: int) -> _Cost:
         fields = min(1 + times * self.fields, FIELDS_MAX * PAGE_SIZE_MAX)
-        return _Cost(self.depth + 1, 1, fields)
+        return _Cost(self.depth + 1, 1, fields, int(name == "trace"))
 
 
 @dataclass(slots=True)
@@ -111,7 +122,9 @@ class _Count:
         cost = _Cost()
         for node in selections.selections if selections else ():
             if isinstance(node, FieldNode):
-                cost = cost.beside(self.of(node.selection_set).below(self._times(node)))
+                cost = cost.beside(
+                    self.of(node.selection_set).below(node.name.value, self._times(node))
+                )
             elif isinstance(node, InlineFragmentNode):
                 cost = cost.beside(self.of(node.selection_set))
             elif isinstance(node, FragmentSpreadNode):

@@ -354,6 +354,17 @@ DEEP = "a" + "{a" * 25 + "}" * 25
             id="many root fields",
         ),
         pytest.param(
+            "{" + " ".join(f'a{n}:trace(link:"x"){{__typename}}' for n in range(6)) + "}",
+            "QUERY_TOO_LARGE",
+            id="many traces",
+        ),
+        pytest.param(
+            '{...F ...F} fragment F on Query{a:trace(link:"x"){__typename} ...G ...G} '
+            'fragment G on Query{b:trace(link:"y"){__typename}}',
+            "QUERY_TOO_LARGE",
+            id="many traces by fragments",
+        ),
+        pytest.param(
             "{enterprises(first:100){edges{node{statements(first:100){edges{node{id code}}}}}}}",
             "QUERY_TOO_LARGE",
             id="a wide answer",
