@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.admission import leaf_of
 from ledger.audit import (
@@ -350,6 +352,29 @@ def test_a_tampering_is_named_by_kind_and_first_position(sound: Published, fault
     with pytest.raises(AuditFinding) as finding:
         log.audit()
     assert (type(finding.value), finding.value.path) == (kind, position)
+
+
+@given(data=st.data())
+def test_any_bit_flipped_in_any_part_is_found_where_it_is(data: st.DataObject) -> None:
+    size = data.draw(st.sampled_from([1, 2, 255, 256, 257, 511, 512, 513, 700]))
+    log = Published.of([entry_of(index) for index in range(size)])
+    tile = data.draw(st.sampled_from(sorted(log.parts)))
+    at = data.draw(st.integers(0, len(log.parts[tile]) - 1))
+    bit = data.draw(st.integers(0, 7))
+    whole = log.parts[tile]
+    log.parts[tile] = whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+    with pytest.raises(AuditFinding) as finding:
+        log.audit()
+    if tile.level != ENTRIES:
+        assert (type(finding.value), finding.value.path) == (TileChanged, position_of(tile))
+        return
+    # The entry whose length or bytes hold the flipped bit.
+    index, end = tile.index * 256 - 1, 0
+    while end <= at:
+        end += 2 + int.from_bytes(whole[end : end + 2], "big")
+        index += 1
+    assert isinstance(finding.value, EntryChanged | BundleBroken)
+    assert finding.value.path == ("entry", index)
 
 
 def test_a_head_older_than_one_that_was_kept_is_a_rollback() -> None:
