@@ -15,6 +15,7 @@
     enterprises   lists of enterprises by filing and grade
     submission    POST /entries
     tiles         the log over HTTP
+    witnessing    a witness over HTTP
 
     __main__      the `xin` command
     operating     what an operator does: found, serve, rebuild

@@ -19,15 +19,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Access
-from api.errors import KNOWN, MethodRefused, RouteUnknown
-from api.http import problem
+from api.http import EXCEPTION_HANDLERS
 from api.schema.door import GraphQLDoor
 from api.service import Service
 from api.submission import EntriesDoor
@@ -76,11 +74,7 @@ def create_app(service: Service) -> Starlette:
             Route("/healthz", health, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        exception_handlers={
-            **dict.fromkeys(KNOWN, _refuse),
-            HTTPException: _refuse_route,
-            Exception: _refuse,
-        },
+        exception_handlers=EXCEPTION_HANDLERS,
     )
 
 
@@ -103,18 +97,3 @@ def _origin(service: Service) -> str:
     """A founded log has its own name, whatever the settings say."""
     genesis = service.sequencer.authorities.genesis if service.sequencer else None
     return genesis.origin if genesis else service.settings.origin
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    return problem(error)
-
-
-async def _refuse_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        answer = problem(MethodRefused(f"{request.url.path} does not take {request.method}"))
-        answer.headers.update(error.headers or {})
-        return answer
-    if error.status_code == 404:
-        return problem(RouteUnknown(f"nothing is at {request.url.path}"))
-    return PlainTextResponse(error.detail, error.status_code, error.headers)

@@ -3,6 +3,7 @@
     media_type       a request's content type without parameters
     read_body        the body, refused as soon as it is too long
     problem          any exception as RFC 9457 problem details
+    EXCEPTION_HANDLERS   the same for whatever escapes a route, and for routes that are not there
     GraphQLRequest   query, operation name and variables, parsed strictly
     answer_type      application/graphql-response+json where it is asked for, else application/json
     graphql_answer   what was executed, as a response
@@ -15,19 +16,23 @@ answered 400 (GraphQL over HTTP, "Status Codes").
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from api.errors import (
+    KNOWN,
     BodyTooLarge,
     MediaTypeRefused,
+    MethodRefused,
     QueryTooLarge,
     RequestMalformed,
+    RouteUnknown,
     refusal_of,
     status_of,
 )
@@ -81,6 +86,28 @@ def problem(error: BaseException) -> Response:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(_dumps(content), status, headers, PROBLEM_TYPE)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return problem(error)
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        answer = problem(MethodRefused(f"{request.url.path} does not take {request.method}"))
+        answer.headers.update(error.headers or {})
+        return answer
+    if error.status_code == 404:
+        return problem(RouteUnknown(f"nothing is at {request.url.path}"))
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
+
+
+EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    **dict.fromkeys(KNOWN, _refuse),
+    HTTPException: _refuse_route,
+    Exception: _refuse,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ merkle, tiles   RFC 9162 trees, and their C2SP tiles
 note, checkpoint  C2SP signed heads
 cosignature     C2SP cosigners: that a head extends every earlier one, as of a time
 witness_policy  C2SP tlog-policy: whose signatures make a head worth believing
+witness_protocol, witness  C2SP tlog-witness: what one may cosign, and what it remembers
 proof           C2SP tlog-proof: one text that convinces a stranger offline
 subject_index   the small tree of one subject
 token           compact JWS with one spelling

@@ -2,6 +2,7 @@
 
     CosignatureVerifier   a cosigner's public key: Ed25519 (0x04) or ML-DSA-44 (0x06)
     Cosigner              a cosigner's private key; signs, and knows its verifier
+    check_cosigner_name   what may name one
     Timestamped           the bytes of a cosignature: seconds since 1970, then the signature
     checkpoint_message    what is signed over a checkpoint, by key type
     subtree_message       what ML-DSA-44 signs, also over a subtree that starts further right
@@ -27,7 +28,7 @@ from nacl.signing import SigningKey, VerifyKey
 from ledger.checkpoint import Checkpoint
 from ledger.errors import CheckpointMalformed, NoteMalformed
 from ledger.merkle import Hash
-from ledger.note import KeyType, NoteSignature, NoteVerifier, Verifier, VerifierKey
+from ledger.note import KeyType, NoteSignature, NoteVerifier, Verifier, VerifierKey, check_name
 
 COSIGNATURE_TYPES = frozenset({KeyType.ED25519_COSIGNATURE, KeyType.ML_DSA_44_COSIGNATURE})
 
@@ -76,8 +77,7 @@ class CosignatureVerifier:
         key = VerifierKey.parse(vkey)
         if key.key_type not in COSIGNATURE_TYPES:
             raise NoteMalformed(f"{vkey[:120]!r} holds no cosigner's key (type 0x04 or 0x06)")
-        if len(key.name.encode()) > NAME_BYTES_MAX:
-            raise NoteMalformed(f"a cosigner's name of more than {NAME_BYTES_MAX} bytes")
+        check_cosigner_name(key.name)
         return cls(key)
 
     @property
@@ -167,6 +167,13 @@ class Cosigner:
         else:
             signature = SigningKey(self.seed).sign(message).signature
         return NoteSignature(self.name, verifier.key_id, bytes(Timestamped(at_s, signature)))
+
+
+def check_cosigner_name(name: str) -> None:
+    """A key's name that fits into the ML-DSA-44 message. Raises `NoteMalformed`."""
+    check_name(name)
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise NoteMalformed(f"a cosigner's name of more than {NAME_BYTES_MAX} bytes")
 
 
 def checkpoint_message(key: VerifierKey, text: str, at_s: int) -> bytes:
