@@ -286,19 +286,27 @@ def log_audit(
     signatures: Annotated[
         bool, typer.Option("--signatures", help="Verify each statement's signature too.")
     ] = False,
+    log_only: Annotated[
+        bool, typer.Option("--log-only", help="Hash the log again, and leave what opens it out.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Hash a whole log again and name the first position at which it is not what was signed."""
     from api.auditing import audit_ledger, audit_url, report_members, report_text
     from api.progress import Bar
 
-    if url is not None and signatures:
-        raise typer.BadParameter("a log does not publish what its statements' signatures are over")
+    if signatures and (log_only or url is not None):
+        raise typer.BadParameter("what statements' signatures are over is not in the log itself")
     started = perf_counter()
     with Bar.shown("auditing") as bar:
         if url is None:
             work = audit_ledger(
-                _settings(), bar, log_key=log_key, against=against, signatures=signatures
+                _settings(),
+                bar,
+                log_key=log_key,
+                against=against,
+                signatures=signatures,
+                openings=not log_only,
             )
             report = _run(work)
         else:

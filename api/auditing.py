@@ -86,6 +86,7 @@ async def audit_ledger(
     log_key: str | None = None,
     against: Path | None = None,
     signatures: bool = False,
+    openings: bool = True,
 ) -> AuditReport:
     """Raises `AuditFinding`, `LedgerEmpty`, `NoteMalformed`, `DatabaseNotAtHead`."""
     database = Database.connect(settings.database_url)
@@ -100,6 +101,7 @@ async def audit_ledger(
             log_key=key,
             known=_kept(against, key),
             signatures=signatures,
+            openings=openings,
             expect=bar.expect,
             advance=bar.advance,
         )

@@ -195,7 +195,9 @@ class TreeAudit:
         if data is None:
             raise PartMissing(f"the log lacks {tile_path(tile)}", path=position_of(tile))
         if tile.level == ENTRIES:
-            return self._take_bundle(tile, data)
+            entries, broken = _split_bundle(tile, data)
+            self.take_entries(tile, entries, broken)
+            return entries
         if len(data) != tile.width * HASH_BYTES:
             raise TileLengthWrong(
                 f"{tile_path(tile)} has {len(data)} bytes, not {tile.width} hashes",
@@ -256,9 +258,15 @@ class TreeAudit:
         held, data = self._full.get(level, (-1, b""))
         return data if held == index else self._edges[level]
 
-    def _take_bundle(self, tile: Tile, data: bytes) -> Sequence[bytes]:
+    def take_entries(
+        self, tile: Tile, entries: Sequence[bytes], broken: BundleBroken | None = None
+    ) -> None:
+        """Check the entries of a bundle; `broken` says why there are fewer than its width.
+
+        Raises `AuditFinding`.
+        """
+        assert broken is not None or len(entries) == tile.width
         first = tile.index * TILE_WIDTH
-        entries, broken = _split_bundle(tile, data)
         sha256 = hashlib.sha256
         hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
         wanted = self._tile(0, tile.index)
@@ -274,7 +282,6 @@ class TreeAudit:
                 self._next_subtree = tile_root(b"".join(hashes))
         if tile.width == TILE_WIDTH:
             self._subtrees = self._subtrees.extended([self._next_subtree])
-        return entries
 
     def _check_claims(self, first: int, hashes: Sequence[Hash], end: int) -> None:
         within = Frontier()

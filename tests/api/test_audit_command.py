@@ -344,6 +344,7 @@ def test_what_is_no_address_of_a_log_is_refused(url: str) -> None:
 
 def test_signatures_of_statements_cannot_be_asked_of_a_distant_log(audit: Xin) -> None:
     assert audit("--url", "http://log.test", "--signatures")[0] == 2
+    assert audit("--log-only", "--signatures")[0] == 2
 
 
 async def test_the_log_of_this_machine_is_audited_whole_and_over_http_alike(
@@ -358,6 +359,8 @@ async def test_the_log_of_this_machine_is_audited_whole_and_over_http_alike(
     report = json.loads(out)
     assert report["entries"]["statement"] == 300
     assert report["signatures"] is True
+    code, out, _ = await asyncio.to_thread(audit, "--log-only", "--json")
+    assert (code, json.loads(out)["events"]) == (0, None)
     kept = tmp_path / "kept"
     async with doors.service.database.reading() as session:
         kept.write_text((await Entries(session).head()).note)

@@ -20,6 +20,7 @@ from ledger.control import KeyEnd
 from ledger.errors import (
     AuditFinding,
     CheckpointUnsigned,
+    EntryChanged,
     HeadRolledBack,
     LedgerEmpty,
     SecondRoot,
@@ -458,6 +459,19 @@ async def test_an_untouched_log_passes(database_url: str, size: int) -> None:
             assert report.forms == {"control": 6, "capture": 1, "statement": size - 7}
             assert report.events == len(EVENTS)
             assert report.checkpoints == 11
+
+
+async def test_the_log_alone_can_be_audited_without_what_opens_it(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        await tell(world, SIZE)
+        async with world.database.reading() as session:
+            await FAULTS["a token flipped"][0](session)
+            report = await audit_stored(session, openings=False)
+            assert (report.events, sum(report.forms.values())) == (None, SIZE)
+            await FAULTS["the last leaf flipped"][0](session)
+            with pytest.raises(EntryChanged):
+                await audit_stored(session, openings=False)
+            await session.rollback()
 
 
 async def finding_of(
