@@ -2,6 +2,7 @@
 
     EnterprisePredicate   what a list asks for, within its bounds
     Enterprises.page      one statement over the views of `ledger` and `credit`
+    named_for             a filing as far as a caller may see it
 
 Neither folder may know the other's tables, so the join of both is made here, for reading alone.
 """
@@ -12,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.access import Caller, Tier
 from api.errors import FilterInvalid
 from credit.tables import RatingRow
 from ledger.directory import Enterprise
@@ -64,6 +66,7 @@ class Enterprises:
         self,
         predicate: EnterprisePredicate,
         *,
+        caller: Caller,
         policy_hash: bytes | None,
         after: str | None,
         limit: int,
@@ -71,7 +74,7 @@ class Enterprises:
         """By label, beyond `after`. A grade is that of the stored rating under `policy_hash`."""
         query = (
             select(EnterpriseRow)
-            .where(EnterpriseRow.superseded_index.is_(None))
+            .where(EnterpriseRow.superseded_index.is_(None), _listed_for(caller))
             .order_by(EnterpriseRow.subject)
             .limit(limit)
         )
@@ -95,6 +98,23 @@ class Enterprises:
                 ),
             ).where(RatingRow.grade == predicate.grade)
         return [Enterprise.of_row(row) for row in await self._session.scalars(query)]
+
+
+def named_for(caller: Caller, filed: Enterprise | None) -> Enterprise | None:
+    """A filing as far as it may be shown: nothing of a person's, but to who sees all of it."""
+    if filed is None or (filed.identity.is_person and not caller.sees_all_of(filed.subject)):
+        return None
+    return filed
+
+
+def _listed_for(caller: Caller) -> ColumnElement[bool]:
+    """One-person businesses are natural persons: nobody finds them by name, place or list."""
+    if caller.tier is Tier.AUTHORITY:
+        return true()
+    company = EnterpriseRow.is_person.is_(False)
+    if caller.tier is Tier.ENTERPRISE:
+        return or_(company, EnterpriseRow.subject == caller.subject)
+    return company
 
 
 def _begins_with(region: str) -> ColumnElement[bool]:

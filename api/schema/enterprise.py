@@ -20,7 +20,7 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.access import Tier
-from api.enterprises import EnterprisePredicate, Enterprises
+from api.enterprises import EnterprisePredicate, Enterprises, named_for
 from api.errors import EnterpriseUnknown
 from api.schema.clocks import Clocks
 from api.schema.nodes import (
@@ -225,27 +225,33 @@ class Enterprise(Node):
             return None
         return Identifier(scheme=identity.scheme, value=identity.identifier)
 
-    @described(description="The registered name; null until it is filed.")
-    def name(self) -> Names | None:
-        if self.filed is None:
-            return None
-        return Names(zh=self.filed.name_zh, en=self.filed.name_en)
+    @described(
+        description="The registered name; null until it is filed. Of a one-person business, which "
+        "often bears its owner's name, this and the four below are null unless one may see all."
+    )
+    def name(self, info: Info) -> Names | None:
+        filed = named_for(info.context.caller, self.filed)
+        return Names(zh=filed.name_zh, en=filed.name_en) if filed else None
 
     @described(description="ISO 3166-1 alpha-2.")
-    def country(self) -> str | None:
-        return self.filed.country if self.filed else None
+    def country(self, info: Info) -> str | None:
+        filed = named_for(info.context.caller, self.filed)
+        return filed.country if filed else None
 
     @described(description="GB/T 2260 division in China, else province or state in words.")
-    def region(self) -> str | None:
-        return self.filed.region if self.filed else None
+    def region(self, info: Info) -> str | None:
+        filed = named_for(info.context.caller, self.filed)
+        return filed.region if filed else None
 
     @described(description="GB/T 4754 class, or the product industry.")
-    def industry(self) -> str | None:
-        return self.filed.industry if self.filed else None
+    def industry(self, info: Info) -> str | None:
+        filed = named_for(info.context.caller, self.filed)
+        return filed.industry if filed else None
 
     @described(description="Code of the border crossing it exports by.")
-    def port(self) -> str | None:
-        return self.filed.port if self.filed else None
+    def port(self, info: Info) -> str | None:
+        filed = named_for(info.context.caller, self.filed)
+        return filed.port if filed else None
 
     @described(description="Whether it is invented, for demonstration.")
     def synthetic(self) -> bool:
@@ -395,7 +401,11 @@ async def list_enterprises(
         policy = await ratings.policy_in_force(as_of=clocks.as_of, tree_size=clocks.tree_size)
         policy_hash = policy.hash
     found = await Enterprises(session).page(
-        predicate, policy_hash=policy_hash, after=page.after, limit=page.first + 1
+        predicate,
+        caller=context.caller,
+        policy_hash=policy_hash,
+        after=page.after,
+        limit=page.first + 1,
     )
     edges = [_edge(filed, clocks) for filed in found[: page.first]]
     return EnterpriseConnection(

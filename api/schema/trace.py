@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import strawberry
 
+from api.enterprises import named_for
 from api.schema.clocks import Clocks
 from api.schema.scalars import Day, Instant, Natural
 from api.schema.session import Session
@@ -235,7 +236,10 @@ async def trace_of(
         captured = await _captured(events, _refs(trace))
         names = await Directory(session).names(sorted({event.party for event in captured}))
     told = {
-        event.ref: TraceEvent(captured=event, filed=names.get(event.party)) for event in captured
+        event.ref: TraceEvent(
+            captured=event, filed=named_for(context.caller, names.get(event.party))
+        )
+        for event in captured
     }
     return Trace(trace=trace, told=_Told(told), clocks=clocks)
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from api.errors import MESSAGE_CHARACTERS_MAX
+from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.statement import Severity
 from tests.api.doors import PERSON_LABEL, Doors, fine, suspicion
@@ -140,10 +141,31 @@ async def test_a_person_is_found_by_label_and_named_by_code_to_few(doors: Doors)
     assert public["identifier"] is None
     assert [edge["node"]["text"] for edge in public["statements"]["edges"]] == [None, None]
     assert (await look(doors, PERSON.identifier))["code"] == "ENTERPRISE_UNKNOWN"
+    assert public["name"] is None, "it often bears its owner's name"
     own = await look(doors, PERSON.identifier, tier="enterprise", subject=PERSON_LABEL)
     assert own["identifier"]["value"] == PERSON.identifier
+    assert own["name"]["zh"] == "董记豆制品店"
     authority = await look(doors, PERSON.identifier, tier="authority")
     assert authority["statements"]["edges"][-1]["node"]["text"] == "private words"
+
+
+@pytest.mark.parametrize(
+    "chosen", [None, {"nameContains": "董记"}], ids=["among all", "by its name"]
+)
+async def test_a_person_is_in_no_list_but_an_authoritys_and_its_own(
+    doors: Doors, chosen: dict[str, str] | None
+) -> None:
+    await doors.bind_and_file_person()
+    query = "query($f: EnterpriseFilter) { enterprises(filter: $f) { edges { node { label } } } }"
+
+    async def listed(tier: str, subject: SubjectLabel | None = None) -> list[str]:
+        data = await doors.ask(query, {"f": chosen}, tier=tier, subject=subject)
+        return [edge["node"]["label"] for edge in data["enterprises"]["edges"]]
+
+    for tier in ("public", "bank", "enterprise"):
+        assert await listed(tier) == []
+    assert await listed("enterprise", PERSON_LABEL) == [PERSON_LABEL]
+    assert await listed("authority") == [PERSON_LABEL]
 
 
 async def test_both_clocks_move_the_answer(doors: Doors) -> None:
