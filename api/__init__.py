@@ -5,6 +5,7 @@
     service       everything a process holds open
     founding      a new log, its authorities and its policy
     jobs          background work
+    cosigning     each new head sent to witnesses
     rebuild       every view made again
     errors        where the trees of errors meet
 

@@ -21,6 +21,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import httpx
+
+from api.cosigning import ROUND_S, Cosigning
 from api.jobs import Following
 from api.settings import Settings
 from credit.policy import Policy
@@ -73,6 +76,7 @@ class Service:
     now: Callable[[], datetime]
     sequencer: Sequencer | None
     following: Following | None
+    cosigning: Cosigning | None = None
 
     @classmethod
     @asynccontextmanager
@@ -89,7 +93,7 @@ class Service:
             stack.push_async_callback(database.close)
             keystore = Keystore(settings.keys_folder)
             follower = Follower(database, views())
-            sequencer = following = None
+            sequencer = following = cosigning = None
             if writes:
                 lock = await WriterLock.acquire(database, address=settings.address)
                 stack.push_async_callback(lock.release)
@@ -103,7 +107,12 @@ class Service:
                 stack.push_async_callback(sequencer.close)
                 following = Following(database, sequencer, follower, lambda: civil_day(now()))
                 stack.push_async_callback(following.close)
-            yield cls(settings, database, keystore, follower, now, sequencer, following)
+                if settings.witness_policy is not None:
+                    client = httpx.AsyncClient(timeout=ROUND_S)
+                    cosigning = Cosigning(database, sequencer, settings.witness_policy, client)
+                    stack.push_async_callback(cosigning.close)
+                    cosigning.start()
+            yield cls(settings, database, keystore, follower, now, sequencer, following, cosigning)
 
     @property
     def today(self) -> date:

@@ -19,8 +19,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.canonical import decode
-from ledger.errors import ControlInvalid, NotCanonical
+from ledger.errors import ControlInvalid, NotCanonical, WitnessPolicyInvalid
 from ledger.token import parse_jwk
+from ledger.witness_policy import WitnessPolicy
 
 PORT_DEFAULT = 8000
 ORIGIN_DEFAULT = "localhost/xinyuan"
@@ -55,6 +56,8 @@ class Settings:
     """XIN_DEMO=1: this is a demonstration; its credential issuer is believed."""
     credential_issuers: Mapping[str, bytes]
     """XIN_CREDENTIAL_ISSUERS: issuer to Ed25519 public key, from a JSON object of JWKs."""
+    witness_policy: WitnessPolicy | None = None
+    """XIN_WITNESS_POLICY: from a tlog-policy file; who is asked to cosign, and who must."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -69,6 +72,7 @@ class Settings:
             origin=given.get("XIN_ORIGIN") or ORIGIN_DEFAULT,
             demo=given.get("XIN_DEMO") == "1",
             credential_issuers=_issuers(given.get("XIN_CREDENTIAL_ISSUERS") or "{}"),
+            witness_policy=_policy(given.get("XIN_WITNESS_POLICY") or ""),
         )
 
     @property
@@ -105,6 +109,18 @@ def _database_url(text: str) -> str:
             f"{name} begins with {driver!r}, not with {' or '.join(DRIVERS)}", path=(name,)
         )
     return text
+
+
+def _policy(file: str) -> WitnessPolicy | None:
+    name = "XIN_WITNESS_POLICY"
+    if not file:
+        return None
+    try:
+        return WitnessPolicy.parse(Path(file).read_bytes())
+    except OSError as error:
+        raise SettingsInvalid(f"{name}: {error.strerror}: {file}", path=(name,)) from None
+    except WitnessPolicyInvalid as error:
+        raise SettingsInvalid(f"{name}: {error.message}", path=(name, *error.path)) from None
 
 
 def _issuers(text: str) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.service import Service, genesis_of
 from ledger.entries import Entries
+from ledger.errors import QuorumMissing
 from ledger.tiles import parse_path
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -29,10 +30,11 @@ class TileDoor:
         self._service = service
 
     async def checkpoint(self, request: Request) -> Response:
-        """The newest signed head, as a signed note. Raises `LedgerEmpty`."""
-        async with self._service.database.reading() as session:
-            head = await Entries(session).head()
-        return PlainTextResponse(head.note, headers={"Cache-Control": NEVER_STALE})
+        """The newest signed head, or with a witness policy the newest that has its quorum.
+
+        Raises `LedgerEmpty`, `QuorumMissing`.
+        """
+        return PlainTextResponse(await self._head(), headers={"Cache-Control": NEVER_STALE})
 
     async def tile(self, request: Request) -> Response:
         """A tile or entry bundle. Raises `TilePathMalformed`, `EntryUnknown`."""
@@ -51,3 +53,11 @@ class TileDoor:
         return PlainTextResponse(
             f"{genesis.log_key.vkey}\n", headers={"Cache-Control": NEVER_STALE}
         )
+
+    async def _head(self) -> str:
+        if self._service.settings.witness_policy is not None:
+            if self._service.cosigning is None:
+                raise QuorumMissing("this process asks no witnesses; the one that writes does")
+            return str(self._service.cosigning.note)
+        async with self._service.database.reading() as session:
+            return (await Entries(session).head()).note
