@@ -60,7 +60,11 @@ ATTEMPTS = 4
 PAUSE_S = 0.5
 
 BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
+"""A full bundle of the longest entries, each behind its length."""
+
 TILE_BYTES_MAX = TILE_WIDTH * HASH_BYTES
+"""A full tile."""
+
 GZIP_BYTES_MAX = 8_192
 """By which gzip makes longer what does not compress: 5 bytes for 32 kB, its header and trailer."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,14 @@ from sqlalchemy import delete, select, update
 
 from api import auditing
 from api.__main__ import main
-from api.auditing import LogUnreachable, RemoteLog
+from api.auditing import (
+    BUNDLE_BYTES_MAX,
+    GZIP_BYTES_MAX,
+    KEY_BYTES_MAX,
+    TILE_BYTES_MAX,
+    LogUnreachable,
+    RemoteLog,
+)
 from api.serving import Serving, listening
 from ledger.admission import leaf_of
 from ledger.canonical import b64url
@@ -25,7 +33,15 @@ from ledger.entries import Entries
 from ledger.merkle import Hash, leaf_hash
 from ledger.note import Signer
 from ledger.tables import DisclosureRow, EntryRow, OpeningRow
-from ledger.tiles import ENTRIES, RightEdge, Tile, entry_bundle, tile_path, width_in_tree
+from ledger.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    RightEdge,
+    Tile,
+    entry_bundle,
+    tile_path,
+    width_in_tree,
+)
 from tests.api.doors import Doors, fine
 from tests.world import ORIGIN, genesis, seed_of
 
@@ -386,3 +402,33 @@ async def test_the_log_of_this_machine_is_audited_whole_and_over_http_alike(
     code, out, err = await asyncio.to_thread(audit)
     assert (code, out) == (1, "")
     assert err.splitlines()[-2:] == ["  code   AUDIT_ENTRY_CHANGED", "  where  entry / 200"]
+
+
+@pytest.mark.parametrize(
+    ("tile", "limit"),
+    [
+        pytest.param(Tile(0, 0), TILE_BYTES_MAX, id="a tile"),
+        pytest.param(Tile(ENTRIES, 0), BUNDLE_BYTES_MAX, id="a bundle"),
+    ],
+)
+@pytest.mark.parametrize("compresses", [False, True], ids=["plain", "gzip"])
+def test_a_part_is_read_to_one_byte_beyond_its_bound(
+    tile: Tile, limit: int, *, compresses: bool
+) -> None:
+    # One byte too many is enough for the audit to say so; the rest is never held.
+    for length in (limit, limit + 1, limit + 1_000):
+        with site({tile_path(tile): bytes(length)}) as server, RemoteLog(server.url) as log:
+            server.compresses = compresses
+            parts = {part: data for part, data in log.parts(TILE_WIDTH) if part == tile}
+        assert len(parts[tile] or b"") == min(length, limit + 1)
+
+
+def test_a_key_is_read_to_one_byte_beyond_its_bound() -> None:
+    for length in (KEY_BYTES_MAX, KEY_BYTES_MAX + 1_000):
+        with site({"log-key": b"k" * length}) as server, RemoteLog(server.url) as log:
+            assert len(log.key()) == min(length, KEY_BYTES_MAX + 1)
+
+
+def test_gzip_makes_nothing_longer_than_its_bound() -> None:
+    noise = random.Random(1).randbytes(BUNDLE_BYTES_MAX)
+    assert 0 < len(gzip.compress(noise)) - len(noise) <= GZIP_BYTES_MAX

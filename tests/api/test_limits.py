@@ -14,6 +14,7 @@ from api.schema.limits import (
     FIELDS_MAX,
     ROOT_FIELDS_MAX,
     TOKENS_MAX,
+    TRACES_MAX,
     check_cost,
     operation_of,
 )
@@ -31,6 +32,11 @@ def nested(levels: int) -> str:
     return "{a" * levels + "}" * levels
 
 
+def traces(count: int) -> str:
+    """So many walks."""
+    return "{" + " ".join(f't{n}:trace(link:"x"){{a}}' for n in range(count)) + "}"
+
+
 def wide(pages: int, fields: int, first: str = "(first:100)") -> str:
     """`pages` root fields, each a page of edges with so many fields."""
     names = " ".join(f"f{number}" for number in range(fields))
@@ -41,6 +47,7 @@ def wide(pages: int, fields: int, first: str = "(first:100)") -> str:
     ("taken", "refused"),
     [
         pytest.param(nested(DEPTH_MAX), nested(DEPTH_MAX + 1), id="levels"),
+        pytest.param(traces(TRACES_MAX), traces(TRACES_MAX + 1), id="traces"),
         pytest.param(
             "{" + "a " * ROOT_FIELDS_MAX + "}", "{" + "a " * (ROOT_FIELDS_MAX + 1) + "}", id="roots"
         ),
