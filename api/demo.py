@@ -26,7 +26,7 @@ from api.answers import CAPTURE, Question
 from api.demo_cast import AUTHORITIES, FIRMS, WORKSHOP, binding, synthetic_code, told
 from api.demo_goods import ITEM, documents
 from api.door import ask_through
-from api.office import Office, accepted, control_line, fresh_salts, submit_lines
+from api.office import Office, accepted, control_line, submit_lines
 from api.service import system_clock
 from api.story import Story
 from credit.policy import Policy
@@ -34,6 +34,7 @@ from ledger.canonical import b64url, decode
 from ledger.control import KeyBegin, PolicyAdoption
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import KeptKey, Keystore
+from ledger.salts import fresh_salts
 
 POLICY = Path(credit.__file__).parent / "policies" / "xinyuan-export-credit-0.1.0.json"
 

@@ -34,10 +34,11 @@ from typing import Self
 
 import httpx
 
-from api.office import Answer, EntryRefused, Office, accepted, fresh_salts, submit_lines
+from api.office import Answer, EntryRefused, Office, accepted, submit_lines
 from api.refusals import Cases, FileUnreadable, Stated, read_charges, read_refusals, statements
 from ledger.identity import Identity
 from ledger.keystore import Keystore
+from ledger.salts import fresh_salts
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 """Unpacked. The report of all countries and years since 2002 takes some 100 MB in this form."""

@@ -7,7 +7,6 @@
     control_line          a control entry, signed by the root key, likewise
     Answer                what the door says to a line
     submit_lines          lines through the door, answers in order
-    fresh_salts           salts for as many lines as there are
     accepted              the index of a line, or the door's refusal of it
 
 The office knows only the wire: whether the door is a server far away or an application in this
@@ -22,7 +21,6 @@ adds nothing.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -32,7 +30,6 @@ import orjson
 
 from ledger.canonical import Json
 from ledger.control import ControlContent, KeyBegin, Mandate, issue_control
-from ledger.disclosure import SALT_BYTES
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import KeptKey, Keystore
 from ledger.statement import Draft, Weighing, issue
@@ -41,9 +38,6 @@ NDJSON = "application/x-ndjson"
 
 ANSWER_TIMEOUT_S = 120.0
 """A request of some thousand lines on a busy machine."""
-
-_SALTS_DRAWN = 512
-"""Salts are drawn from the system this many at a time: a call costs more than its bytes."""
 
 
 class OfficeFault(Exception):
@@ -138,14 +132,6 @@ def control_line(content: ControlContent, jti: str, root: KeptKey, *, at: int) -
     """A control entry, signed by the log's root key."""
     control = issue_control(content, seed=root.seed, jti=jti, issued_at=at)
     return orjson.dumps({"control": control.token.text})
-
-
-def fresh_salts() -> Iterator[bytes]:
-    """Salts from the system's randomness, without end."""
-    while True:
-        drawn = secrets.token_bytes(SALT_BYTES * _SALTS_DRAWN)
-        for start in range(0, len(drawn), SALT_BYTES):
-            yield drawn[start : start + SALT_BYTES]
 
 
 async def submit_lines(client: httpx.AsyncClient, lines: Sequence[bytes]) -> list[Answer]:

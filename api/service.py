@@ -6,7 +6,6 @@
     Service.followed  read your own writes
     views             every view of the log, in the order they are told
     check_policy      what no engine reads is not adopted
-    random_salts      salts for the statements it signs
     genesis_of        what this log is
     system_clock      the present instant; civil_day its day in the ledger's province
 
@@ -15,8 +14,7 @@ A service that writes holds the writer's lock. One that only reads can stand bes
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -34,12 +32,12 @@ from ledger.canonical import Json
 from ledger.control import Control, Genesis, PolicyAdoption
 from ledger.database import Database
 from ledger.directory import BindingView, EnterpriseView
-from ledger.disclosure import SALT_BYTES
 from ledger.entries import Entries
 from ledger.errors import LedgerEmpty
 from ledger.follower import Follower, View
 from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
+from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
 from ledger.writer_lock import WriterLock
@@ -52,12 +50,6 @@ CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 def views() -> tuple[View, ...]:
     """Bindings come first: filings of persons look them up."""
     return (BindingView(), EnterpriseView(), CreditView(), TraceView())
-
-
-def random_salts() -> Iterator[bytes]:
-    """Salts for disclosures, without end."""
-    while True:
-        yield secrets.token_bytes(SALT_BYTES)
 
 
 def system_clock() -> datetime:
@@ -151,7 +143,7 @@ class Service:
             weighing=weighing,
             particulars=particulars,
         )
-        statement = issue(draft, self.keystore.issuer_seed(issuer), random_salts())
+        statement = issue(draft, self.keystore.issuer_seed(issuer), fresh_salts())
         (acknowledgement,) = await self.writer.submit(Submission((statement,)))
         await self.followed(acknowledgement.leaf_index + 1)
         return acknowledgement, statement

@@ -34,11 +34,12 @@ from nacl.signing import SigningKey
 from api.access import Tier
 from api.founding import admit_authority, found, prepare_keys
 from api.operating import migrate_database
-from api.service import Service, random_salts
+from api.service import Service
 from api.settings import Settings
 from api.tokens import read_token, write_demo_tokens
 from ledger.identity import Identity
 from ledger.keystore import Keystore
+from ledger.salts import fresh_salts
 from ledger.statement import Draft, Severity, Weighing, issue
 
 RUNS = 5
@@ -72,7 +73,7 @@ async def prepared(settings: Settings) -> None:
 
 def presentations(seed: bytes, count: int) -> Iterator[bytes]:
     """Signed statements, whole, as they are sent."""
-    salts = random_salts()
+    salts = fresh_salts()
     weighing = Weighing(
         kind="inspection",
         code="hygiene",

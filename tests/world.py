@@ -7,7 +7,7 @@
     draft_about        the same, only put together
     Clock              moves only when told
     genesis, filing, failed_inspection, accept_policy    what most stories begin with
-    seed_of, random_salts    keys that every run shares, and salts that none does
+    seed_of            keys that every run shares
     rows_of_all_tables what the whole database holds, for "nothing was written"
 
 Everything here is the real thing: real keys, the real sequencer, a real database.
@@ -37,6 +37,7 @@ from ledger.control import (
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.note import Signer
+from ledger.salts import fresh_salts
 from ledger.seal import Party, SealedEvent, issue_capture
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
@@ -58,12 +59,6 @@ ALL_KINDS = ("binding", "capture", "enforcement", "filing", "fraud-case", "inspe
 def seed_of(name: str) -> bytes:
     """A key's seed, the same in every run."""
     return sha256(f"xinyuan test key {name}".encode()).digest()
-
-
-def random_salts() -> Iterator[bytes]:
-    """Fresh random salts without end."""
-    while True:
-        yield secrets.token_bytes(16)
 
 
 @dataclass
@@ -164,7 +159,7 @@ class World:
             jti=jti or f"S-{next(self.references)}",
             issued_at=int(self.clock.at.timestamp()),
         )
-        return issue(draft, seed_of(key), salts or random_salts())
+        return issue(draft, seed_of(key), salts or fresh_salts())
 
     async def state(self, *statements: Statement) -> tuple[Acknowledgement, ...]:
         """Submit statements, all or none."""

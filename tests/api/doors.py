@@ -23,7 +23,7 @@ from api.access import DEMO_ISSUER, DEMO_KEY, Credential, Tier, issue_credential
 from api.app import create_app
 from api.founding import admit_authority, adopt_policy, found, prepare_keys
 from api.migration import migrate
-from api.service import Service, random_salts
+from api.service import Service
 from api.settings import Settings
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
@@ -31,6 +31,7 @@ from ledger.canonical import Json
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import Keystore
+from ledger.salts import fresh_salts
 from ledger.statement import Severity, Statement, Weighing, issue
 from tests.world import DAIRY, MARKET, PERSON, REGISTRY, Clock, draft_about
 
@@ -177,7 +178,7 @@ class Doors:
             issued_at=int(self.clock.at.timestamp()),
         )
         return issue(
-            draft, seed or self.service.keystore.issuer_seed(issuer.label()), random_salts()
+            draft, seed or self.service.keystore.issuer_seed(issuer.label()), fresh_salts()
         )
 
     async def state(self, *statements: Statement) -> list[Acknowledgement]:

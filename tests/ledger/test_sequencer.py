@@ -32,6 +32,7 @@ from ledger.follower import Follower
 from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash, root, verify_consistency, verify_inclusion
 from ledger.note import Signer
+from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
 from ledger.tables import CheckpointRow, CursorRow, EntryRow, TileRow
@@ -46,7 +47,6 @@ from tests.world import (
     accept_policy,
     failed_inspection,
     filing,
-    random_salts,
     rows_of_all_tables,
     seed_of,
 )
@@ -391,7 +391,7 @@ def bound(label: str) -> Statement:
             particulars={"subject": {"id": PERSON.identifier, "scheme": "uscc"}},
         ),
         seed_of("registry"),
-        random_salts(),
+        fresh_salts(),
     )
 
 

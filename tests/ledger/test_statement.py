@@ -28,6 +28,7 @@ from ledger.errors import (
 from ledger.identity import SubjectLabel
 from ledger.kinds import KINDS
 from ledger.kinds.shape import LIST_MAX, NAME_MAX, TEXT_MAX
+from ledger.salts import fresh_salts
 from ledger.statement import (
     MEASURES_MAX,
     WEIGHING_TEXT_MAX,
@@ -38,7 +39,7 @@ from ledger.statement import (
     issue,
 )
 from ledger.token import Token, TokenType, sign
-from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, random_salts, seed_of
+from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, seed_of
 
 SUBJECT: dict[str, Json] = {"id": DAIRY.identifier, "scheme": "uscc"}
 LABEL = SubjectLabel("A" * 42 + "E")
@@ -60,7 +61,7 @@ def stated(
         weighing=weighing or failed_inspection(),
         particulars={"subject": SUBJECT} if particulars is None else particulars,
     )
-    return issue(draft, seed_of("market"), random_salts())
+    return issue(draft, seed_of("market"), fresh_salts())
 
 
 def parsed(statement: Statement) -> Statement:

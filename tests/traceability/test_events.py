@@ -18,8 +18,9 @@ from ledger.entries import Entries
 from ledger.errors import DuplicateConflict
 from ledger.follower import Follower
 from ledger.identity import Identity
+from ledger.salts import fresh_salts
 from ledger.seal import Capture, Party
-from tests.world import DAIRY, TRADER, World, random_salts, rows_of_all_tables, seed_of
+from tests.world import DAIRY, TRADER, World, rows_of_all_tables, seed_of
 from traceability.capture import seal_document
 from traceability.document import Document, Event, EventType
 from traceability.errors import BoundExceeded, EventUnknown
@@ -120,7 +121,7 @@ class Trade:
             issuer=party.label(),
             seed=seed_of(KEYS[party]),
             issued_at=int(self.world.clock.at.timestamp()),
-            secrets=random_salts(),
+            secrets=fresh_salts(),
             jti=jti,
         )
 
