@@ -29,6 +29,7 @@
     refusals      FDA import refusals as statements, decided without I/O
     importing     the same, read, signed and sent
     export        proof files for strangers
+    auditing      a whole log audited, here or over HTTP
 
     tokens, story, demo, demo_cast, demo_goods    the demonstration
 

@@ -23,6 +23,7 @@ keystore        private keys in custody
 salts           salts for disclosures
 writer_lock     one writer per log
 batch           what one transaction adds, decided before it is written
+batch           what one transaction adds, decided before it is written
 sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log
