@@ -10,8 +10,8 @@ CPython 3.11.7, SQLite 3.40 with `synchronous=FULL`.
 Measured in one run: 256 clients and one client against `xin serve`, all views following, and beside
 them the limit that one core has here: Ed25519 verifications a second by PyNaCl.
 
-Five runs on 2026-11-25, others at work on the same cores (load 4): 699 to 1,184 a second, median
-956, p50 255 ms at 256 clients; one client p50 8.0 ms. One core verifies 17,000 a second.
+Five runs on 2026-11-25, nothing else running: 1,145 to 1,309 a second, median 1,198, p50 199 ms at
+256 clients; one client p50 5.6 ms. One core verifies some 18,000 a second, 15 times as many.
 
 What follows: where the second step of the ledger begins; its bar is 4,000 a second. Most of the
 time goes into parsing each statement twice, at the door and for the views.

@@ -11,8 +11,8 @@ process, parsed, verified, sealed, SQLite with `synchronous=FULL`, all views fol
 it the floor that no design goes below: one Ed25519 signature made and one verified by PyNaCl for
 each statement, and the same bytes inserted by the bare driver, 500 rows a transaction.
 
-Five runs on 2026-11-25, others at work on the same cores (load 1.8): 25,838 statements in 30.5 to
-33.4 s, median 30.9 s of a bound of 60 s, which is 11.8 times the floor of 2.6 s.
+Five runs on 2026-11-25, nothing else running: 25,838 statements in 29.5 to 32.3 s, median 31.5 s of
+a bound of 60 s, which is 12.4 times the floor of 2.5 s.
 
 What follows: the bound of a minute holds. Most of the distance to the floor is parsing, once at
 the door and once more for the views, and the door waits while a chunk commits.
