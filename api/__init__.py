@@ -7,6 +7,7 @@
     jobs          background work
     cosigning     each new head sent to witnesses
     rebuild       every view made again
+    fault         the form of every refusal of this folder
     errors        where the trees of errors meet
 
     app           which path leads to which door

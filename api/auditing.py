@@ -26,6 +26,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from api.fault import Fault
 from api.migration import require_head
 from api.progress import Bar
 from api.settings import Settings
@@ -58,6 +59,7 @@ ATTEMPTS = 4
 """Of one request, half a second, then one, then two apart: servers restart at times."""
 
 PAUSE_S = 0.5
+"""Slept by a thread of its own pool, which nobody else waits for."""
 
 BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
 """A full bundle of the longest entries, each behind its length."""
@@ -72,15 +74,10 @@ KEY_BYTES_MAX = 4_096
 """A vkey is an origin and some 50 characters."""
 
 
-class LogUnreachable(Exception):
+class LogUnreachable(Fault):
     """A log that does not answer, or not in form."""
 
     code: ClassVar[str] = "COMMAND_LOG_UNREACHABLE"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 async def audit_ledger(

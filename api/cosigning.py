@@ -225,6 +225,7 @@ class Cosigning:
                 # A log before its genesis has no head; it grows soon.
                 wait_s = TICK_S
             except Exception:
+                # Whatever failed, the head that is served keeps the cosignatures it has.
                 logger.exception("a round of cosigning failed; trying again")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._sequencer.grown_beyond(size), wait_s)

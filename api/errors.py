@@ -39,6 +39,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from api.fault import Fault
 from credit.errors import CreditError
 from ledger import errors as ledger_errors
 from ledger.errors import LedgerError
@@ -52,16 +53,11 @@ MESSAGE_CHARACTERS_MAX = 500
 logger = logging.getLogger(__name__)
 
 
-class DoorError(Exception):
+class DoorError(Fault):
     """A refusal the caller can act on; `code` is public and never changes its meaning."""
 
     code: ClassVar[str]
     status: ClassVar[int] = 400
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 class RequestError(DoorError):

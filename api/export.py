@@ -23,6 +23,7 @@ from typing import ClassVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.fault import Fault
 from api.migration import require_head
 from api.settings import Settings
 from ledger.canonical import Json, encode
@@ -42,15 +43,10 @@ ENTRIES_MAX = 10_000
 """Entries of one file: some 40 MB, below the 64 MiB that the verifier reads."""
 
 
-class NotExportable(Exception):
+class NotExportable(Fault):
     """There is nothing of that kind to prove there."""
 
     code: ClassVar[str] = "EXPORT_NOT_EXPORTABLE"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 class Proofs:

@@ -71,6 +71,7 @@ class Following:
             try:
                 await self._once()
             except Exception:
+                # Whatever failed, the views are whole: each step is one transaction.
                 logger.exception("following the log failed; trying again")
                 await asyncio.sleep(RETRY_S)
 

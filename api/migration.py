@@ -23,6 +23,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.fault import Fault
 from ledger.database import Database
 
 HEAD = "0001"
@@ -36,26 +37,16 @@ _ADVISORY_KEY = 0x78696E6D6967
 """`xinmig`, so that a person who looks at pg_locks can guess."""
 
 
-class DatabaseNotAtHead(Exception):
+class DatabaseNotAtHead(Fault):
     """The tables are those of another version; `xin migrate` brings them here."""
 
     code: ClassVar[str] = "DATABASE_NOT_AT_HEAD"
 
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
-
-class DatabaseUnreachable(Exception):
+class DatabaseUnreachable(Fault):
     """The database cannot be opened; the message says what its driver says."""
 
     code: ClassVar[str] = "DATABASE_UNREACHABLE"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 async def migrate(database: Database, *, to: str = HEAD) -> None:

@@ -28,6 +28,7 @@ from typing import ClassVar, Self
 import httpx
 import orjson
 
+from api.fault import Fault
 from ledger.canonical import Json
 from ledger.control import ControlContent, KeyBegin, Mandate, issue_control
 from ledger.identity import Identity, SubjectLabel
@@ -40,15 +41,10 @@ ANSWER_TIMEOUT_S = 120.0
 """A request of some thousand lines on a busy machine."""
 
 
-class OfficeFault(Exception):
+class OfficeFault(Fault):
     """What keeps an office from stating; what was acknowledged before stands."""
 
     code: ClassVar[str]
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 class EntryRefused(OfficeFault):

@@ -19,6 +19,7 @@ from typing import ClassVar, Self
 import httpx
 
 from api.app import create_app
+from api.fault import Fault
 from api.founding import found, prepare_keys
 from api.migration import HEAD, migrate, require_head
 from api.rebuild import Rebuilt, rebuild
@@ -38,15 +39,10 @@ DEMO_OPERATOR = "Xinyuan demonstration"
 Say = Callable[[str], None]
 
 
-class FileRefused(Exception):
+class FileRefused(Fault):
     """The system does not give a file or folder; `path` names it."""
 
     code: ClassVar[str] = "COMMAND_FILE_REFUSED"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
     @classmethod
     def of(cls, error: OSError) -> Self:

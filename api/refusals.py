@@ -49,6 +49,7 @@ from datetime import date
 from enum import Enum
 from typing import ClassVar, TypeVar
 
+from api.fault import Fault
 from ledger.canonical import Json, b64url, encode
 from ledger.errors import IdentifierInvalid, LedgerError
 from ledger.identity import Identity
@@ -102,15 +103,10 @@ _DEBARMENT = re.compile(r"301\(CC\)", re.ASCII)
 _Answer = TypeVar("_Answer")
 
 
-class ImportFault(Exception):
+class ImportFault(Fault):
     """Why a file was not taken in. `path` is the line, counted from 1, and the column."""
 
     code: ClassVar[str]
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 class FileUnreadable(ImportFault):

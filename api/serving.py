@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.fault import Fault
+
 HOST = "127.0.0.1"
 """Never more: a reverse proxy with TLS stands before whatever the world may reach."""
 
@@ -30,15 +32,10 @@ BACKLOG = 2_048
 """Connections that wait to be accepted; the system may allow fewer."""
 
 
-class PortTaken(Exception):
+class PortTaken(Fault):
     """Another program listens there."""
 
     code: ClassVar[str] = "COMMAND_PORT_TAKEN"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.fault import Fault
 from ledger.canonical import decode
 from ledger.errors import ControlInvalid, NotCanonical, WitnessPolicyInvalid
 from ledger.token import parse_jwk
@@ -29,15 +30,10 @@ ORIGIN_DEFAULT = "localhost/xinyuan"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
-class SettingsInvalid(Exception):
+class SettingsInvalid(Fault):
     """A setting that cannot be read; the message names it."""
 
     code: ClassVar[str] = "SETTINGS_INVALID"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import ClassVar
 from api.access import Tier
 from api.answers import CAPTURE, AnswerRefused, Question
 from api.door import ask_through, door
+from api.fault import Fault
 from api.importing import Import, Summary, read_statements
 from api.progress import Bar
 from api.service import system_clock
@@ -27,15 +28,10 @@ from api.settings import Settings
 from ledger.keystore import Keystore
 
 
-class FileUnfit(Exception):
+class FileUnfit(Fault):
     """A file that cannot be sent as it is; `path` names it."""
 
     code: ClassVar[str] = "COMMAND_FILE_UNFIT"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Credential, Tier, issue_credential
+from api.fault import Fault
 from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
 
@@ -26,15 +27,10 @@ TOKEN_DAYS = 30
 """Long enough to come back to a demonstration; each start writes them anew."""
 
 
-class TokenMissing(Exception):
+class TokenMissing(Fault):
     """There is no credential file of that tier."""
 
     code: ClassVar[str] = "COMMAND_TOKEN_MISSING"
-
-    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
 
 
 def token_path(folder: Path, tier: Tier) -> Path:

@@ -111,6 +111,7 @@ class Node:
 
     @described(description="Opaque, and the same for as long as the log stands.")
     def id(self) -> strawberry.ID:
+        # Each type has its own; the interface alone is never an answer.
         raise NotImplementedError
 
 
