@@ -35,8 +35,8 @@ from api.service import Service
 from ledger.admission import SUBMISSION_BODIES_MAX, Submission
 from ledger.batch import Acknowledgement
 from ledger.control import Control
-from ledger.disclosure import split_presentation
 from ledger.errors import LedgerError
+from ledger.presentation import read_statement
 from ledger.sequencer import Sequencer
 from ledger.statement import Statement
 from ledger.token import Token
@@ -137,8 +137,7 @@ def _parse_each(lines: Sequence[bytes | None]) -> list[tuple[Submission, bool] |
 
 def parse_statement(text: str) -> Statement:
     """An SD-JWT with all its disclosures. Raises `LedgerError`."""
-    token, disclosures = split_presentation(text)
-    return Statement.parse(Token.parse(token), disclosures)
+    return read_statement(text)
 
 
 def parse_line(line: bytes | None) -> tuple[Submission, bool]:

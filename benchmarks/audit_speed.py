@@ -39,9 +39,9 @@ from sqlalchemy import insert
 
 from api.auditing import audit_url
 from api.progress import Bar
-from ledger.admission import leaf_of
 from ledger.audit import LeafAudit, TreeAudit, parts_of, signed_checkpoint
 from ledger.auditor import audit_database
+from ledger.candidate import leaf_of
 from ledger.canonical import b64url
 from ledger.checkpoint import Checkpoint
 from ledger.control import Genesis, issue_control

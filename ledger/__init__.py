@@ -11,10 +11,12 @@ proof           C2SP tlog-proof: one text that convinces a stranger offline
 subject_index   the small tree of one subject
 token           compact JWS with one spelling
 disclosure, statement  SD-JWT statements
+presentation    their usual spelling read in one go
 kinds/          what can be stated, one module per kind
 seal            captures of EPCIS events
 control         genesis, keys, mandates, policies
 authority       who may sign what, as of an index
+candidate       a body flattened: what the writer judges, and the rows it becomes
 admission       the rules between a submission and the log
 errors          every refusal, and its code
 tables          the tables
@@ -23,7 +25,7 @@ keystore        private keys in custody
 salts           salts for disclosures
 writer_lock     one writer per log
 batch           what one transaction adds, decided before it is written
-batch           what one transaction adds, decided before it is written
+append          the one hot write, by the drivers
 sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log

@@ -1,14 +1,12 @@
 """The rules between a submission and the log.
 
-    Body            what one entry is about: Statement, Capture, Control
     Submission      bodies admitted all or none
-    leaf_of         the bytes in the tree, ARCHITECTURE §3
-    form_of         the form of a leaf in one word
     Bindings        what the decision must know of one-person businesses
     bound_identity  the person that a binding names; subject_identity the organisation of others
     check_form      the rules that need no knowledge of the log
     check_signature verifies ahead of the sequencer, where the key is known
-    admit           refuses a body that may not stand at this index
+    prepare         a submission to candidates: both of these, for each of its bodies
+    admit           refuses a candidate that may not stand at this index
 
 Idempotency is not decided here: `(iss, jti)` seen before never reaches `admit`. Pure.
 """
@@ -17,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from ledger.authority import Authorities
-from ledger.canonical import encode
+from ledger.candidate import Body, Candidate
 from ledger.control import Control
 from ledger.errors import (
     LedgerEmpty,
+    LedgerError,
     StatementInvalid,
     SubjectAlreadyBound,
     SubjectMismatch,
@@ -31,13 +29,9 @@ from ledger.errors import (
     SubmissionTooLarge,
 )
 from ledger.identity import Identity, SubjectLabel
-from ledger.kinds import CAPTURE_MANDATE, kind_of
-from ledger.seal import Capture
+from ledger.kinds import kind_of
 from ledger.statement import Statement
-from ledger.tiles import ENTRY_BYTES_MAX
 from ledger.token import Token
-
-Body: TypeAlias = Statement | Capture | Control
 
 SUBMISSION_BODIES_MAX = 1_000
 """Bodies admitted all or none: a matter with this many parties is not one matter."""
@@ -71,34 +65,11 @@ class Bindings:
                 return subject
         return None
 
-    def after(self, statement: Statement) -> Bindings:
-        """With an admitted binding added; other statements change nothing."""
-        if statement.weighing.kind != "binding":
+    def after(self, candidate: Candidate) -> Bindings:
+        """With an admitted binding added; other entries change nothing."""
+        if candidate.binds is None:
             return self
-        identity = bound_identity(statement)
-        return Bindings({**self.by_subject, statement.subject: identity})
-
-
-def leaf_of(body: Body) -> bytes:
-    """The leaf: a commitment for statements and captures, the token itself for control entries."""
-    match body:
-        case Statement():
-            return encode({"commit": body.token.commit, "sub": body.subject, "v": 1})
-        case Capture():
-            return encode({"capture": body.token.commit, "sub": body.subject, "v": 1})
-        case Control():
-            return encode({"control": body.token.text, "sub": body.subject, "v": 1})
-
-
-def form_of(body: Body) -> str:
-    """The word that opens a leaf of this form, `statement` for `commit`."""
-    match body:
-        case Statement():
-            return "statement"
-        case Capture():
-            return "capture"
-        case Control():
-            return "control"
+        return Bindings({**self.by_subject, candidate.subject: candidate.binds})
 
 
 def bound_identity(statement: Statement) -> Identity:
@@ -150,51 +121,50 @@ def check_form(body: Body) -> None:
                 raise SubjectMismatch(
                     "sub is not the label of the disclosed subject", path=("payload", "sub")
                 )
-    # A token is shorter than a leaf by more than its label and envelope (`ledger.token`).
-    assert len(leaf_of(body)) <= ENTRY_BYTES_MAX
+
+
+def prepare(submission: Submission, authorities: Authorities) -> tuple[Candidate, ...]:
+    """Check the form of every body, and each signature whose key these authorities know.
+
+    Raises `LedgerError`, its path led by the position where there are several bodies.
+    """
+    bodies = submission.bodies
+    candidates = []
+    for position, body in enumerate(bodies):
+        try:
+            check_form(body)
+            checked = not isinstance(body, Control) and check_signature(
+                body.token, authorities, body.issuer
+            )
+            candidates.append(Candidate.of(body, signature_checked=checked))
+        except LedgerError as error:
+            raise (error if len(bodies) == 1 else error.within(position)) from None
+    return tuple(candidates)
 
 
 def admit(
-    body: Body,
-    authorities: Authorities,
-    bindings: Bindings,
-    *,
-    leaf_index: int,
-    signature_checked: bool,
+    candidate: Candidate, authorities: Authorities, bindings: Bindings, *, leaf_index: int
 ) -> None:
-    """Whether `body`, whose form was checked, may stand at `leaf_index`. Raises `LedgerError`."""
-    if isinstance(body, Control):
-        authorities.check(body)
+    """Whether `candidate` may stand at `leaf_index`. Raises `LedgerError`."""
+    if candidate.control is not None:
+        authorities.check(candidate.control)
         return
     if authorities.genesis is None:
         raise LedgerEmpty("the first entry of a log is its genesis")
-    record = authorities.signing_key(body.token.kid, body.issuer, leaf_index=leaf_index)
-    if not signature_checked:
-        body.token.verify(record.public_key)
-    if isinstance(body, Capture):
-        _admit_capture(body, authorities, bindings)
-    else:
-        _admit_statement(body, authorities, bindings)
-
-
-def _admit_statement(statement: Statement, authorities: Authorities, bindings: Bindings) -> None:
-    kind = statement.weighing.kind
-    authorities.require(statement.issuer, kind)
-    if kind == "binding":
-        other = bindings.subject_of(bound_identity(statement))
-        if bindings.has(statement.subject) or other is not None:
+    record = authorities.signing_key(candidate.kid, candidate.issuer, leaf_index=leaf_index)
+    if not candidate.signature_checked:
+        Token.parse(candidate.token).verify(record.public_key)
+    if candidate.mandate is not None:
+        authorities.require(candidate.issuer, candidate.mandate)
+    if candidate.binds is not None:
+        other = bindings.subject_of(candidate.binds)
+        if bindings.has(candidate.subject) or other is not None:
             raise SubjectAlreadyBound(
                 "this label or this person has its binding", path=("payload", "sub")
             )
-    elif "subject" not in statement.particulars and not bindings.has(statement.subject):
+    if candidate.bound_label is not None and not bindings.has(candidate.bound_label):
+        if candidate.form == "capture":
+            raise SubjectUnknown("no binding introduced this label", path=("party",))
         raise SubjectUnknown(
             "no disclosed subject, and no binding introduced this label", path=("payload", "sub")
         )
-
-
-def _admit_capture(capture: Capture, authorities: Authorities, bindings: Bindings) -> None:
-    party = capture.party
-    if party.scheme == "label" and not bindings.has(party.subject):
-        raise SubjectUnknown("no binding introduced this label", path=("party",))
-    if capture.issuer != party.subject:
-        authorities.require(capture.issuer, CAPTURE_MANDATE)

@@ -33,8 +33,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.admission import Body, form_of, leaf_of
 from ledger.authority import Authorities
+from ledger.candidate import Body, form_of, leaf_of
 from ledger.canonical import decode
 from ledger.checkpoint import Checkpoint
 from ledger.control import Control

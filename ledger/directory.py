@@ -3,7 +3,7 @@
     Enterprise       what the newest filing below a tree size says
     EnterpriseView   fills `ledger_enterprise` from filings
     BindingView      fills `ledger_binding` again; the sequencer writes it as it admits
-    binding_row      what both of them write
+    binding_row      one of its rows
     Directory        whose label it is, what is filed under it, and what many are called
 
 The label of a person is found by code only through the registry's binding, and only here.

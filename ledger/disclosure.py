@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ledger.canonical import Json, b64url, decode, encode, unb64url
 from ledger.errors import DisclosureInvalid, NotCanonical, SubmissionTooLarge
@@ -45,9 +44,11 @@ DISCLOSURE_BYTES_MAX = 16_384
 """One member; documents are named by digest, never carried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """One disclosure. `name` is None for the element of an array."""
+class Disclosure(NamedTuple):
+    """One disclosure. `name` is None for the element of an array.
+
+    A tuple, because fourteen are made for each statement that comes in, at a third of the cost.
+    """
 
     text: str
     name: str | None

@@ -11,23 +11,22 @@ tampered with is noticed: its token no longer hashes to its leaf.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.admission import Body, leaf_of
+from ledger.candidate import Body, leaf_of
 from ledger.checkpoint import TREE_SIZE_MAX
 from ledger.control import Control
-from ledger.disclosure import split_presentation
 from ledger.errors import EntryUnknown, LedgerEmpty, ProofInvalid
 from ledger.identity import SubjectLabel
 from ledger.merkle import Hash, NodeReader, consistency_path, inclusion_path, leaf_hash
+from ledger.presentation import read_statement
 from ledger.seal import Capture, Party, SealedEvent
-from ledger.statement import Statement
 from ledger.tables import (
     CaptureRow,
     CheckpointRow,
@@ -56,7 +55,25 @@ CAPTURES_MAX = 16
 """Captures of one `read`: with 500 events of 1 kB each, some 8 MB; 160 MB at their limit."""
 
 _Answer = TypeVar("_Answer")
-_OpenedRow: TypeAlias = tuple[OpeningRow, bytes, DisclosureRow | None, CaptureRow | None]
+
+_OPENED = (
+    select(
+        OpeningRow.leaf_index,
+        OpeningRow.token,
+        OpeningRow.logged_at,
+        EntryRow.leaf,
+        DisclosureRow.weighing,
+        DisclosureRow.particulars,
+        CaptureRow.context,
+        CaptureRow.party_scheme,
+        CaptureRow.party_identifier,
+    )
+    .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
+    .outerjoin(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
+    .outerjoin(CaptureRow, CaptureRow.leaf_index == OpeningRow.leaf_index)
+    .order_by(OpeningRow.leaf_index)
+)
+"""Columns, not mapped rows: a view that follows reads every entry once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,35 +213,24 @@ class Entries:
     async def _opened(
         self, condition: ColumnElement[bool], *, captures_max: int = READ_MAX
     ) -> list[LoggedEntry]:
-        query = (
-            select(OpeningRow, EntryRow.leaf, DisclosureRow, CaptureRow)
-            .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
-            .outerjoin(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
-            .outerjoin(CaptureRow, CaptureRow.leaf_index == OpeningRow.leaf_index)
-            .where(condition)
-            .order_by(OpeningRow.leaf_index)
-        )
-        rows = cast("Sequence[_OpenedRow]", (await self._session.execute(query)).all())
-        captures = [opening.leaf_index for opening, _, _, capture in rows if capture is not None]
+        rows = (await self._session.execute(_OPENED.where(condition))).all()
+        captures = [row.leaf_index for row in rows if row.context is not None]
         if len(captures) > captures_max:
             captures = captures[:captures_max]
-            rows = [row for row in rows if row[0].leaf_index <= captures[-1]]
+            rows = [row for row in rows if row.leaf_index <= captures[-1]]
         events = await self._events(captures)
-        return [
-            _logged(opening, leaf, disclosure, capture, events[opening.leaf_index])
-            for opening, leaf, disclosure, capture in rows
-        ]
+        return [_logged(row, events) for row in rows]
 
     async def _events(self, captures: Sequence[int]) -> dict[int, list[SealedEvent]]:
         events: dict[int, list[SealedEvent]] = defaultdict(list)
         if captures:
             query = (
-                select(EventRow)
+                select(EventRow.leaf_index, EventRow.raw, EventRow.secret)
                 .where(EventRow.leaf_index.in_(captures))
                 .order_by(EventRow.leaf_index, EventRow.position)
             )
-            for row in await self._session.scalars(query):
-                events[row.leaf_index].append(SealedEvent(row.raw, row.secret))
+            for leaf_index, raw, secret in await self._session.execute(query):
+                events[leaf_index].append(SealedEvent(raw, secret))
         return events
 
 
@@ -232,26 +238,18 @@ def _head(row: CheckpointRow) -> Head:
     return Head(row.tree_size, Hash(row.root_hash), row.note, row.logged_at)
 
 
-def _logged(
-    opening: OpeningRow,
-    leaf: bytes,
-    disclosure: DisclosureRow | None,
-    capture: CaptureRow | None,
-    events: Sequence[SealedEvent],
-) -> LoggedEntry:
-    token = Token.parse(opening.token)
+def _logged(row: Row[*tuple[Any, ...]], events: Mapping[int, Sequence[SealedEvent]]) -> LoggedEntry:
+    leaf_index, token, logged_at, leaf, weighing, particulars, context, scheme, identifier = row
     body: Body
-    if disclosure is not None:
-        texts = split_presentation(f"{disclosure.weighing}{disclosure.particulars or ''}~")[1]
-        body = Statement.parse(token, texts, erased=True)
-    elif capture is not None:
-        party = Party.parse(capture.party_scheme, capture.party_identifier)
-        body = Capture.parse(token, party, capture.context, events)
+    if weighing is not None:
+        body = read_statement(f"{token}{weighing}{particulars or ''}~", erased=True)
+    elif context is not None:
+        party = Party.parse(scheme, identifier)
+        body = Capture.parse(Token.parse(token), party, context, events[leaf_index])
     else:
-        body = Control.parse(token)
+        body = Control.parse(Token.parse(token))
     if leaf_of(body) != leaf:
         raise ProofInvalid(
-            f"the opening store does not hash to leaf {opening.leaf_index}",
-            path=(opening.leaf_index,),
+            f"the opening store does not hash to leaf {leaf_index}", path=(leaf_index,)
         )
-    return LoggedEntry(opening.leaf_index, leaf, opening.logged_at, body)
+    return LoggedEntry(leaf_index, leaf, logged_at, body)

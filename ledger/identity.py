@@ -20,6 +20,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import NewType, Self
 
 from ledger.canonical import b64url, unb64url
@@ -28,6 +29,9 @@ from ledger.errors import IdentifierInvalid, LabelInvalid, NotCanonical
 SubjectLabel = NewType("SubjectLabel", str)
 
 LABEL_BYTES = 32
+
+IDENTITIES_KEPT_MAX = 16_384
+"""Identities kept with their labels, some 10 MB: a subject of one statement comes again soon."""
 
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """GB 32100-2015 table 1: no I, O, S, V, Z."""
@@ -133,18 +137,7 @@ class Identity:
     @classmethod
     def parse(cls, scheme: str, identifier: str) -> Self:
         """Check form and check characters. Raises `IdentifierInvalid`."""
-        try:
-            known = Scheme(scheme)
-        except ValueError:
-            choices = ", ".join(member.value for member in Scheme)
-            raise IdentifierInvalid(
-                f"{scheme!r} is no identifier scheme; known are {choices}", path=("scheme",)
-            ) from None
-        try:
-            _PARSERS[known](identifier)
-        except IdentifierInvalid as error:
-            raise IdentifierInvalid(error.message, path=("id",)) from None
-        return cls(known, identifier)
+        return cls(_checked_scheme(scheme, identifier), identifier)
 
     @property
     def is_person(self) -> bool:
@@ -172,6 +165,23 @@ def control_label(what: str) -> SubjectLabel:
     return _label("control", what)
 
 
+@lru_cache(IDENTITIES_KEPT_MAX)
+def _checked_scheme(scheme: str, identifier: str) -> Scheme:
+    try:
+        known = Scheme(scheme)
+    except ValueError:
+        choices = ", ".join(member.value for member in Scheme)
+        raise IdentifierInvalid(
+            f"{scheme!r} is no identifier scheme; known are {choices}", path=("scheme",)
+        ) from None
+    try:
+        _PARSERS[known](identifier)
+    except IdentifierInvalid as error:
+        raise IdentifierInvalid(error.message, path=("id",)) from None
+    return known
+
+
+@lru_cache(IDENTITIES_KEPT_MAX)
 def _label(domain: str, *parts: str) -> SubjectLabel:
     text = "\n".join((f"xinyuan {domain} v1", *parts))
     return SubjectLabel(b64url(hashlib.sha256(text.encode()).digest()))

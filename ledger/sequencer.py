@@ -4,6 +4,9 @@
     Sequencer.open     reads the head back and checks it before anything is signed
     Sequencer.submit   admits one submission, all of its bodies or none
     Sequencer.submit_each   many submissions, each on its own; answers in order
+    Sequencer.enqueue       a submission that was prepared elsewhere
+    prepare_each       many submissions prepared; for a thread
+    settled            their outcomes, in order
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -24,32 +27,24 @@ goes on when it is back.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeAlias
 
-from sqlalchemy import delete, insert, or_, select, tuple_
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.admission import (
-    Bindings,
-    Body,
-    Submission,
-    bound_identity,
-    check_form,
-    check_signature,
-    form_of,
-)
+from ledger.admission import Submission, prepare
+from ledger.append import insert_rows, known_bindings, known_references
 from ledger.authority import Authorities
-from ledger.batch import Acknowledgement, Admitted, Batch, Known, Prepared, Reference
+from ledger.batch import Acknowledgement, Batch
+from ledger.candidate import Candidate
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.control import Control, ControlContent, Genesis, PolicyAdoption
 from ledger.database import Database
-from ledger.directory import BindingView, binding_row
-from ledger.disclosure import WEIGHING
+from ledger.directory import BindingView
 from ledger.entries import Entries
 from ledger.errors import (
     LedgerError,
@@ -59,22 +54,9 @@ from ledger.errors import (
     WriterOverloaded,
 )
 from ledger.follower import Follower
-from ledger.identity import Identity, Scheme, SubjectLabel
-from ledger.merkle import HASH_BYTES, leaf_hash
+from ledger.merkle import HASH_BYTES
 from ledger.note import Signer, Verifier
-from ledger.seal import Capture
-from ledger.statement import Statement
-from ledger.tables import (
-    Base,
-    BindingRow,
-    CaptureRow,
-    CheckpointRow,
-    DisclosureRow,
-    EntryRow,
-    EventRow,
-    OpeningRow,
-    TileRow,
-)
+from ledger.tables import CheckpointRow, TileRow
 from ledger.tiles import RightEdge, Tile, edge_tiles
 
 QUEUE_SUBMISSIONS_MAX = 8_192
@@ -89,15 +71,15 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 QUEUE_BYTES_MAX = 128 * 1024 * 1024
 """What waits, however few the submissions. One alone is taken whatever its size."""
 
-LOOKUP_KEYS_MAX = 500
-"""Pairs of one IN list: well below SQLite's limit of bound values."""
-
 PolicyCheck = Callable[[PolicyAdoption], None]
+
+Outcome: TypeAlias = tuple[Acknowledgement, ...] | Exception
+"""What became of one submission of several."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    prepared: Prepared
+    candidates: Sequence[Candidate]
     bytes_held: int
     answer: asyncio.Future[tuple[Acknowledgement, ...]]
 
@@ -177,39 +159,50 @@ class Sequencer:
         """
         if len(submission.bodies) == 1:
             # One signature is verified in less time than it takes to hand it to a thread.
-            return await self._enqueue(self._prepare(submission))
-        return await self._enqueue(await asyncio.to_thread(self._prepare, submission))
+            return await self.enqueue(prepare(submission, self._authorities))
+        candidates = await asyncio.to_thread(prepare, submission, self._authorities)
+        return await self.enqueue(candidates)
 
-    async def submit_each(
-        self, submissions: Iterable[Submission]
-    ) -> list[tuple[Acknowledgement, ...] | Exception]:
+    async def submit_each(self, submissions: Iterable[Submission]) -> list[Outcome]:
         """Each on its own, answers in order: acknowledgements, or the refusal."""
-        outcomes = await asyncio.to_thread(self._prepare_each, list(submissions))
-        waiting = [
-            outcome if isinstance(outcome, Exception) else self._enqueue_soon(outcome)
-            for outcome in outcomes
-        ]
-        futures = [item for item in waiting if isinstance(item, asyncio.Future)]
-        await asyncio.gather(*futures, return_exceptions=True)
-        return [
-            item if isinstance(item, Exception) else (item.exception() or item.result())  # type: ignore[misc]
-            for item in waiting
-        ]
+        prepared = await asyncio.to_thread(prepare_each, list(submissions), self._authorities)
+        return await settled(
+            [item if isinstance(item, Exception) else self._enqueued(item) for item in prepared]
+        )
 
-    def _prepare(self, submission: Submission) -> Prepared:
-        bodies = submission.bodies
-        checked = []
-        for position, body in enumerate(bodies):
-            try:
-                check_form(body)
-                if isinstance(body, Control):
-                    self._check_content(body.content)
-                    checked.append(False)
-                else:
-                    checked.append(check_signature(body.token, self._authorities, body.issuer))
-            except LedgerError as error:
-                raise (error if len(bodies) == 1 else error.within(position)) from None
-        return Prepared(submission, tuple(checked))
+    def enqueue(
+        self, candidates: Sequence[Candidate]
+    ) -> asyncio.Future[tuple[Acknowledgement, ...]]:
+        """What `submit` does, for a submission that was prepared.
+
+        Raises `WriterFenced`, `WriterOverloaded`, and what the policy check raises.
+        """
+        if self._task is None or self._task.done():
+            raise _stopped()
+        for position, candidate in enumerate(candidates):
+            if candidate.control is not None:
+                try:
+                    self._check_content(candidate.control.content)
+                except LedgerError as error:
+                    raise (error if len(candidates) == 1 else error.within(position)) from None
+        bytes_held = sum(candidate.bytes_held for candidate in candidates)
+        if self._bytes_waiting and self._bytes_waiting + bytes_held > QUEUE_BYTES_MAX:
+            raise WriterOverloaded(f"{self._bytes_waiting} bytes wait; try again")
+        answer = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait(_Waiting(candidates, bytes_held, answer))
+        except asyncio.QueueFull:
+            raise WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again") from None
+        self._bytes_waiting += bytes_held
+        return answer
+
+    def _enqueued(
+        self, candidates: Sequence[Candidate]
+    ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
+        try:
+            return self.enqueue(candidates)
+        except Exception as error:  # a refusal of this one alone; the door sorts bugs out
+            return error
 
     def _check_content(self, content: ControlContent) -> None:
         match content:
@@ -220,49 +213,16 @@ class Sequencer:
             case _:
                 pass
 
-    def _prepare_each(self, submissions: Sequence[Submission]) -> list[Prepared | Exception]:
-        outcomes: list[Prepared | Exception] = []
-        for submission in submissions:
-            try:
-                outcomes.append(self._prepare(submission))
-            except Exception as error:  # a refusal of this one alone; the door sorts bugs out
-                outcomes.append(error)
-        return outcomes
-
-    async def _enqueue(self, prepared: Prepared) -> tuple[Acknowledgement, ...]:
-        outcome = self._enqueue_soon(prepared)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return await outcome
-
-    def _enqueue_soon(
-        self, prepared: Prepared
-    ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
-        if self._task is None or self._task.done():
-            return _stopped()
-        answer: asyncio.Future[tuple[Acknowledgement, ...]] = (
-            asyncio.get_running_loop().create_future()
-        )
-        bytes_held = sum(map(_bytes_of, prepared.submission.bodies))
-        if self._bytes_waiting and self._bytes_waiting + bytes_held > QUEUE_BYTES_MAX:
-            return WriterOverloaded(f"{self._bytes_waiting} bytes wait; try again")
-        try:
-            self._queue.put_nowait(_Waiting(prepared, bytes_held, answer))
-        except asyncio.QueueFull:
-            return WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again")
-        self._bytes_waiting += bytes_held
-        return answer
-
     async def _next_batch(self) -> list[_Waiting]:
         """Whatever waits, up to the bounds of one transaction."""
         waiting = [await self._queue.get()]
-        bodies = len(waiting[0].prepared.submission.bodies)
+        bodies = len(waiting[0].candidates)
         bytes_held = waiting[0].bytes_held
         while (
             not self._queue.empty() and bodies < BATCH_BODIES_MAX and bytes_held < BATCH_BYTES_MAX
         ):
             waiting.append(self._queue.get_nowait())
-            bodies += len(waiting[-1].prepared.submission.bodies)
+            bodies += len(waiting[-1].candidates)
             bytes_held += waiting[-1].bytes_held
         self._bytes_waiting -= bytes_held
         return waiting
@@ -297,16 +257,16 @@ class Sequencer:
     async def _write(self, waiting: Sequence[_Waiting]) -> None:
         answers: list[tuple[Acknowledgement, ...] | LedgerError] = []
         async with self._database.writing() as session:
-            bodies = [body for item in waiting for body in item.prepared.submission.bodies]
+            candidates = [candidate for item in waiting for candidate in item.candidates]
             batch = Batch(
                 self._edge.tree_size,
                 self._authorities,
-                await _bindings(session, bodies),
-                await _known(session, bodies),
+                await known_bindings(session, candidates),
+                await known_references(session, candidates),
             )
             for item in waiting:
                 try:
-                    answers.append(batch.decide(item.prepared))
+                    answers.append(batch.decide(item.candidates))
                 except LedgerError as error:
                     answers.append(error)
             edge = self._edge
@@ -316,7 +276,7 @@ class Sequencer:
                 if self._last_logged_at is not None:
                     logged_at = max(logged_at, self._last_logged_at)
                 edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
-                await _insert(session, batch.admitted, logged_at)
+                await insert_rows(session, batch.admitted, logged_at)
                 await _replace_tiles(session, tiles)
                 await self._insert_checkpoint(session, batch, edge, logged_at)
         self._edge = edge
@@ -378,19 +338,37 @@ class Sequencer:
         self._grown.set()
 
 
+def prepare_each(
+    submissions: Sequence[Submission], authorities: Authorities
+) -> list[tuple[Candidate, ...] | Exception]:
+    """Every submission prepared, or what was raised for it. For a thread."""
+    outcomes: list[tuple[Candidate, ...] | Exception] = []
+    for submission in submissions:
+        try:
+            outcomes.append(prepare(submission, authorities))
+        except Exception as error:  # a refusal of this one alone; the door sorts bugs out
+            outcomes.append(error)
+    return outcomes
+
+
+async def settled(
+    waiting: Sequence[asyncio.Future[tuple[Acknowledgement, ...]] | Exception],
+) -> list[Outcome]:
+    """The outcomes, in order, when all are there."""
+    futures = [item for item in waiting if not isinstance(item, Exception)]
+    await asyncio.gather(*futures, return_exceptions=True)
+    outcomes: list[Outcome] = []
+    for item in waiting:
+        try:
+            outcomes.append(item if isinstance(item, Exception) else item.result())
+        except Exception as error:
+            outcomes.append(error)
+    return outcomes
+
+
 def _check_log_key(log_key: Verifier, signer: Signer) -> None:
     if signer.verifier != log_key:
         raise LogKeyMismatch("the signing key is not the one this log was founded with")
-
-
-def _bytes_of(body: Body) -> int:
-    """What a body holds in memory, near enough."""
-    size = len(body.token.text)
-    if isinstance(body, Statement):
-        size += sum(len(disclosure.text) for disclosure in body.disclosures)
-    elif isinstance(body, Capture):
-        size += len(body.context) + sum(len(event.raw) for event in body.events)
-    return size
 
 
 def _stopped() -> WriterFenced:
@@ -414,111 +392,6 @@ async def _read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
                 raise ProofInvalid(f"the tile at level {tile.level}, {tile.index} is cut short")
         partials.append(hashes)
     return RightEdge(tree_size, tuple(partials))
-
-
-async def _known(session: AsyncSession, bodies: Sequence[Body]) -> dict[Reference, Known]:
-    """Which of these references the log has: index, content hash, leaf hash."""
-    by_issuer: dict[SubjectLabel, list[str]] = defaultdict(list)
-    for body in bodies:
-        by_issuer[body.issuer].append(body.jti)
-    known: dict[Reference, Known] = {}
-    for issuer, references in by_issuer.items():
-        for at in range(0, len(references), LOOKUP_KEYS_MAX):
-            query = (
-                select(
-                    OpeningRow.jti, OpeningRow.leaf_index, OpeningRow.content_hash, EntryRow.leaf
-                )
-                .join(EntryRow, EntryRow.leaf_index == OpeningRow.leaf_index)
-                .where(
-                    OpeningRow.issuer == issuer,
-                    OpeningRow.jti.in_(references[at : at + LOOKUP_KEYS_MAX]),
-                )
-            )
-            for jti, leaf_index, content_hash, leaf in await session.execute(query):
-                known[issuer, jti] = Known(leaf_index, leaf_hash(leaf), content_hash)
-    return known
-
-
-async def _bindings(session: AsyncSession, bodies: Sequence[Body]) -> Bindings:
-    """The one-person businesses these bodies touch, as far as they are bound."""
-    subjects: set[SubjectLabel] = set()
-    persons: set[Identity] = set()
-    for body in bodies:
-        if isinstance(body, Statement):
-            if body.weighing.kind == "binding":
-                persons.add(bound_identity(body))
-                subjects.add(body.subject)
-            elif "subject" not in body.particulars:
-                subjects.add(body.subject)
-        elif isinstance(body, Capture) and body.party.scheme == "label":
-            subjects.add(body.party.subject)
-    found: dict[SubjectLabel, Identity] = {}
-    if not subjects:
-        return Bindings(found)
-    person_keys = sorted((person.scheme.value, person.identifier) for person in persons)
-    query = select(BindingRow).where(
-        or_(
-            BindingRow.subject.in_(subjects),
-            tuple_(BindingRow.scheme, BindingRow.identifier).in_(person_keys),
-        )
-    )
-    for row in await session.scalars(query):
-        found[row.subject] = Identity(Scheme(row.scheme), row.identifier)
-    return Bindings(found)
-
-
-async def _insert(session: AsyncSession, admitted: Sequence[Admitted], logged_at: datetime) -> None:
-    rows: dict[type[Base], list[dict[str, object]]] = defaultdict(list)
-    for item in admitted:
-        body, leaf_index = item.body, item.leaf_index
-        rows[EntryRow].append({"leaf_index": leaf_index, "leaf": item.leaf})
-        rows[OpeningRow].append(
-            {
-                "leaf_index": leaf_index,
-                "form": form_of(body),
-                "issuer": body.issuer,
-                "jti": body.jti,
-                "subject": body.subject,
-                "content_hash": item.content_hash,
-                "token": body.token.text,
-                "logged_at": logged_at,
-            }
-        )
-        if isinstance(body, Statement):
-            rows[DisclosureRow].append(_disclosure_row(body, leaf_index))
-            if body.weighing.kind == "binding":
-                rows[BindingRow].append(binding_row(body, leaf_index))
-        elif isinstance(body, Capture):
-            rows[CaptureRow].append(_capture_row(body, leaf_index))
-            rows[EventRow] += _event_rows(body, leaf_index)
-    connection = await session.connection()
-    for table, values in rows.items():
-        # The one hot write: the mapper's own bookkeeping would double its cost.
-        await connection.execute(insert(table), values)
-
-
-def _capture_row(capture: Capture, leaf_index: int) -> dict[str, object]:
-    return {
-        "leaf_index": leaf_index,
-        "context": capture.context,
-        "party_scheme": capture.party.scheme,
-        "party_identifier": capture.party.identifier,
-    }
-
-
-def _event_rows(capture: Capture, leaf_index: int) -> list[dict[str, object]]:
-    return [
-        {"leaf_index": leaf_index, "position": position, "secret": event.secret, "raw": event.raw}
-        for position, event in enumerate(capture.events)
-    ]
-
-
-def _disclosure_row(statement: Statement, leaf_index: int) -> dict[str, object]:
-    texts = [f"~{item.text}" for item in statement.disclosures]
-    weighing = "".join(texts[: len(WEIGHING)])
-    particulars = "".join(texts[len(WEIGHING) :])
-    # Token, both of these, and a tilde are the presentation again; see `ledger.entries`.
-    return {"leaf_index": leaf_index, "weighing": weighing, "particulars": particulars}
 
 
 async def _replace_tiles(session: AsyncSession, tiles: Sequence[tuple[Tile, bytes]]) -> None:

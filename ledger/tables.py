@@ -2,6 +2,7 @@
 
     Base               one metadata for all folders, so that migrations see every table
     Instant, Label     column types
+    microseconds       what an Instant stores of a moment
     EntryRow           the log: the bytes of each leaf
     TileRow            the log: hash tiles; a partial row is a prefix of what replaces it
     CheckpointRow      the log: signed heads; one successor each, which fences writers
@@ -46,6 +47,12 @@ LABEL_CHARACTERS = 43
 """32 bytes in base64url."""
 
 
+def microseconds(moment: datetime) -> int:
+    """Since 1970 in UTC."""
+    assert moment.tzinfo is not None
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime, stored as microseconds since 1970 in UTC: equal on every database."""
 
@@ -54,10 +61,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Aware datetime to integer."""
-        if value is None:
-            return None
-        assert value.tzinfo is not None
-        return (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Integer to aware datetime."""

@@ -3,6 +3,7 @@
     TokenType      typ of a statement, a capture, a control entry
     Token          a parsed token: header, payload, signature, and its exact text
     Token.parse    refuses whatever has a second spelling
+    read_header    key ID and type of a header
     sign           payload to token
     thumbprint     the key ID of a public key, RFC 7638
     public_jwk     a public key as JWK; parse_jwk is its inverse
@@ -64,7 +65,7 @@ class Token:
         parts = text.split(".")
         if len(parts) != 3:
             raise TokenMalformed("not the three parts of a compact JWS", path=("token",))
-        header = _part(parts[0], "header")
+        kid, type_ = read_header(parts[0])
         payload = _part(parts[1], "payload")
         try:
             signature = unb64url(parts[2])
@@ -74,16 +75,7 @@ class Token:
             raise TokenMalformed(
                 f"a signature of {len(signature)} bytes", path=("token", "signature")
             )
-        if set(header) != {"alg", "kid", "typ"} or header["alg"] != "Ed25519":
-            raise TokenMalformed(
-                "the header is not exactly alg Ed25519, kid and typ", path=("token", "header")
-            )
-        kid, typ = header["kid"], header["typ"]
-        if not isinstance(kid, str) or not _THUMBPRINT.fullmatch(kid):
-            raise TokenMalformed("kid is no SHA-256 thumbprint", path=("token", "header", "kid"))
-        if not isinstance(typ, str) or typ not in _TYPES:
-            raise TokenMalformed(f"unknown typ {typ!r}", path=("token", "header", "typ"))
-        return cls(text, TokenType(typ), kid, payload, signature)
+        return cls(text, type_, kid, payload, signature)
 
     @property
     def signing_input(self) -> bytes:
@@ -103,6 +95,21 @@ class Token:
             raise SignatureInvalid(
                 f"the signature does not verify under key {self.kid}", path=("token", "signature")
             ) from None
+
+
+def read_header(text: str) -> tuple[str, TokenType]:
+    """Key ID and type that a header names. Raises `TokenMalformed`."""
+    header = _part(text, "header")
+    if set(header) != {"alg", "kid", "typ"} or header["alg"] != "Ed25519":
+        raise TokenMalformed(
+            "the header is not exactly alg Ed25519, kid and typ", path=("token", "header")
+        )
+    kid, typ = header["kid"], header["typ"]
+    if not isinstance(kid, str) or not _THUMBPRINT.fullmatch(kid):
+        raise TokenMalformed("kid is no SHA-256 thumbprint", path=("token", "header", "kid"))
+    if not isinstance(typ, str) or typ not in _TYPES:
+        raise TokenMalformed(f"unknown typ {typ!r}", path=("token", "header", "typ"))
+    return kid, TokenType(typ)
 
 
 def sign(seed: bytes, type_: TokenType, payload: dict[str, Json]) -> Token:

@@ -20,7 +20,7 @@ from api.schema.scalars import Instant, Natural
 from api.schema.session import Info, Session
 from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described
-from ledger.admission import form_of
+from ledger.candidate import form_of
 from ledger.checkpoint import Checkpoint as SignedCheckpoint
 from ledger.entries import Entries, Head, LoggedEntry
 from ledger.identity import SubjectLabel

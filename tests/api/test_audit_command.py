@@ -25,7 +25,7 @@ from api.auditing import (
     RemoteLog,
 )
 from api.serving import Serving, listening
-from ledger.admission import leaf_of
+from ledger.candidate import leaf_of
 from ledger.canonical import b64url
 from ledger.checkpoint import Checkpoint
 from ledger.control import issue_control

@@ -22,7 +22,7 @@ from credit.ratings import (
     Ratings,
 )
 from credit.tables import FactRow, PolicyRow, RatingRow
-from ledger.admission import leaf_of
+from ledger.candidate import leaf_of
 from ledger.canonical import Json, decode, encode
 from ledger.control import Control, PolicyAdoption, issue_control
 from ledger.database import Database

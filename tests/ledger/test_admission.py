@@ -9,10 +9,9 @@ import pytest
 from ledger.admission import (
     SUBMISSION_BODIES_MAX,
     Submission,
-    form_of,
-    leaf_of,
 )
 from ledger.authority import Authorities
+from ledger.candidate import form_of, leaf_of
 from ledger.canonical import Json, decode
 from ledger.control import (
     LOG_LABEL,

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.admission import leaf_of
 from ledger.audit import (
     LeafAudit,
     TreeAudit,
@@ -22,6 +21,7 @@ from ledger.audit import (
     position_of,
     signed_checkpoint,
 )
+from ledger.candidate import leaf_of
 from ledger.checkpoint import Checkpoint
 from ledger.control import KeyEnd, Mandate, issue_control
 from ledger.errors import (

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.admission import Submission, leaf_of
+from ledger.admission import Submission
 from ledger.audit import AuditReport
 from ledger.auditor import audit_database, audit_stored
+from ledger.candidate import Candidate, leaf_of
 from ledger.checkpoint import Checkpoint
 from ledger.control import KeyEnd
 from ledger.errors import (
@@ -27,7 +28,6 @@ from ledger.errors import (
 )
 from ledger.merkle import Hash, leaf_hash
 from ledger.note import Signer
-from ledger.sequencer import _disclosure_row
 from ledger.statement import Statement
 from ledger.tables import (
     CaptureRow,
@@ -111,9 +111,11 @@ async def put_statement(session: AsyncSession, leaf_index: int, statement: State
             token=statement.token.text,
         )
     )
-    row = _disclosure_row(statement, leaf_index)
+    candidate = Candidate.of(statement, signature_checked=False)
     await session.execute(
-        update(DisclosureRow).where(DisclosureRow.leaf_index == leaf_index).values(row)
+        update(DisclosureRow)
+        .where(DisclosureRow.leaf_index == leaf_index)
+        .values(weighing=candidate.weighing, particulars=candidate.particulars)
     )
     await put_leaf(session, leaf_index, leaf_of(statement))
     await sign_again(session, await make_tiles_again(session), all_rows=True)

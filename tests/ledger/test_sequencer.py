@@ -410,12 +410,11 @@ async def test_a_batch_takes_no_more_once_it_has_its_bodies(
 
 
 async def test_what_is_known_is_found_however_many_are_looked_up_at_once(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
     async with World.opened(database_url) as world:
-        drafts = [world.draft(failed_inspection()) for _ in range(5)]
+        drafts = [world.draft(failed_inspection()) for _ in range(600)]
         first = await world.state(*drafts)
-        monkeypatch.setattr(sequencer, "LOOKUP_KEYS_MAX", 2)
         again = await world.state(*drafts)
         assert all(answer.duplicate for answer in again)
         assert [one.leaf_index for one in again] == [one.leaf_index for one in first]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ledger.admission import Bindings, Body, Submission, admit, check_form, leaf_of
+from ledger.admission import Bindings, Submission, admit, check_form
 from ledger.authority import Authorities
+from ledger.candidate import Body, Candidate, leaf_of
 from ledger.canonical import encode, unb64url
 from ledger.checkpoint import Checkpoint
 from ledger.control import Control, issue_control
@@ -157,7 +158,8 @@ def test_the_log_of_the_example_is_admitted_entry_by_entry(example: Example) -> 
     for leaf_index, leaf in enumerate(example["leaves"][:4]):
         body = body_of(leaf)
         check_form(body)
-        admit(body, authorities, Bindings({}), leaf_index=leaf_index, signature_checked=False)
+        candidate = Candidate.of(body, signature_checked=False)
+        admit(candidate, authorities, Bindings({}), leaf_index=leaf_index)
         if isinstance(body, Control):
             authorities = authorities.after(body, leaf_index)
     assert Submission((body,)).bodies == (body,)
