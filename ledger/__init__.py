@@ -26,6 +26,7 @@ salts           salts for disclosures
 writer_lock     one writer per log
 batch           what one transaction adds, decided before it is written
 append          the one hot write, by the drivers
+writer          what a door asks of the writer, in whichever process it runs
 sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ledger.authority import Authorities
 from ledger.candidate import Body, leaf_of
 from ledger.checkpoint import TREE_SIZE_MAX
 from ledger.control import Control
@@ -132,6 +133,18 @@ class Entries:
         return await self._opened(
             (OpeningRow.form == "control") & (OpeningRow.leaf_index < tree_size)
         )
+
+    async def authorities(self, tree_size: int) -> Authorities:
+        """Keys and mandates as the entries below `tree_size` have them.
+
+        Raises what `Authorities.check` raises for an entry that could not stand there.
+        """
+        authorities = Authorities()
+        for entry in await self.controls(tree_size):
+            assert isinstance(entry.body, Control)
+            authorities.check(entry.body)
+            authorities = authorities.after(entry.body, entry.leaf_index)
+        return authorities
 
     async def indexes_of(self, subject: SubjectLabel, tree_size: int) -> Sequence[int]:
         """Indexes of all entries under a label, in order."""

@@ -2,11 +2,7 @@
 
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
-    Sequencer.submit   admits one submission, all of its bodies or none
-    Sequencer.submit_each   many submissions, each on its own; answers in order
-    Sequencer.enqueue       a submission that was prepared elsewhere
-    prepare_each       many submissions prepared; for a thread
-    settled            their outcomes, in order
+    Sequencer.enqueue  takes a prepared submission; all of it is admitted, or none
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -27,22 +23,21 @@ goes on when it is back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self, TypeAlias
+from typing import Self
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.admission import Submission, prepare
 from ledger.append import insert_rows, known_bindings, known_references
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement, Batch
 from ledger.candidate import Candidate
 from ledger.checkpoint import Checkpoint, open_checkpoint
-from ledger.control import Control, ControlContent, Genesis, PolicyAdoption
+from ledger.control import ControlContent, Genesis, PolicyAdoption
 from ledger.database import Database
 from ledger.directory import BindingView
 from ledger.entries import Entries
@@ -58,6 +53,7 @@ from ledger.merkle import HASH_BYTES
 from ledger.note import Signer, Verifier
 from ledger.tables import CheckpointRow, TileRow
 from ledger.tiles import RightEdge, Tile, edge_tiles
+from ledger.writer import Answer, Writer
 
 QUEUE_SUBMISSIONS_MAX = 8_192
 """Submissions that wait; beyond it a door answers that it is overloaded."""
@@ -73,18 +69,15 @@ QUEUE_BYTES_MAX = 128 * 1024 * 1024
 
 PolicyCheck = Callable[[PolicyAdoption], None]
 
-Outcome: TypeAlias = tuple[Acknowledgement, ...] | Exception
-"""What became of one submission of several."""
-
 
 @dataclass(slots=True)
 class _Waiting:
     candidates: Sequence[Candidate]
     bytes_held: int
-    answer: asyncio.Future[tuple[Acknowledgement, ...]]
+    answer: Answer
 
 
-class Sequencer:
+class Sequencer(Writer):
     """The only writer of the log and the opening store."""
 
     def __init__(
@@ -152,31 +145,8 @@ class Sequencer:
             await self._grown.wait()
         return self.tree_size
 
-    async def submit(self, submission: Submission) -> tuple[Acknowledgement, ...]:
-        """Admit all bodies or none; durable when it returns.
-
-        Raises `LedgerError`, or what the policy check raises for a policy it refuses.
-        """
-        if len(submission.bodies) == 1:
-            # One signature is verified in less time than it takes to hand it to a thread.
-            return await self.enqueue(prepare(submission, self._authorities))
-        candidates = await asyncio.to_thread(prepare, submission, self._authorities)
-        return await self.enqueue(candidates)
-
-    async def submit_each(self, submissions: Iterable[Submission]) -> list[Outcome]:
-        """Each on its own, answers in order: acknowledgements, or the refusal."""
-        prepared = await asyncio.to_thread(prepare_each, list(submissions), self._authorities)
-        return await settled(
-            [item if isinstance(item, Exception) else self._enqueued(item) for item in prepared]
-        )
-
-    def enqueue(
-        self, candidates: Sequence[Candidate]
-    ) -> asyncio.Future[tuple[Acknowledgement, ...]]:
-        """What `submit` does, for a submission that was prepared.
-
-        Raises `WriterFenced`, `WriterOverloaded`, and what the policy check raises.
-        """
+    def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
+        """Into the next batch. Raises as `Writer.enqueue`."""
         if self._task is None or self._task.done():
             raise _stopped()
         for position, candidate in enumerate(candidates):
@@ -195,14 +165,6 @@ class Sequencer:
             raise WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again") from None
         self._bytes_waiting += bytes_held
         return answer
-
-    def _enqueued(
-        self, candidates: Sequence[Candidate]
-    ) -> asyncio.Future[tuple[Acknowledgement, ...]] | Exception:
-        try:
-            return self.enqueue(candidates)
-        except Exception as error:  # a refusal of this one alone; the door sorts bugs out
-            return error
 
     def _check_content(self, content: ControlContent) -> None:
         match content:
@@ -317,11 +279,7 @@ class Sequencer:
             if row is None:
                 self._head_is_known = True
                 return
-            authorities = Authorities()
-            for entry in await Entries(session).controls(row.tree_size):
-                assert isinstance(entry.body, Control)
-                authorities.check(entry.body)
-                authorities = authorities.after(entry.body, entry.leaf_index)
+            authorities = await Entries(session).authorities(row.tree_size)
             edge = await _read_edge(session, row.tree_size)
         genesis = authorities.genesis
         if genesis is None:
@@ -336,34 +294,6 @@ class Sequencer:
         self._authorities = authorities
         self._head_is_known = True
         self._grown.set()
-
-
-def prepare_each(
-    submissions: Sequence[Submission], authorities: Authorities
-) -> list[tuple[Candidate, ...] | Exception]:
-    """Every submission prepared, or what was raised for it. For a thread."""
-    outcomes: list[tuple[Candidate, ...] | Exception] = []
-    for submission in submissions:
-        try:
-            outcomes.append(prepare(submission, authorities))
-        except Exception as error:  # a refusal of this one alone; the door sorts bugs out
-            outcomes.append(error)
-    return outcomes
-
-
-async def settled(
-    waiting: Sequence[asyncio.Future[tuple[Acknowledgement, ...]] | Exception],
-) -> list[Outcome]:
-    """The outcomes, in order, when all are there."""
-    futures = [item for item in waiting if not isinstance(item, Exception)]
-    await asyncio.gather(*futures, return_exceptions=True)
-    outcomes: list[Outcome] = []
-    for item in waiting:
-        try:
-            outcomes.append(item if isinstance(item, Exception) else item.result())
-        except Exception as error:
-            outcomes.append(error)
-    return outcomes
 
 
 def _check_log_key(log_key: Verifier, signer: Signer) -> None:
