@@ -29,9 +29,9 @@ from ledger.entries import Entries
 from ledger.errors import LedgerEmpty, QuorumMissing
 from ledger.merkle import Hash
 from ledger.note import NoteSignature, SignedNote
-from ledger.sequencer import Sequencer
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import AddCheckpoint, cosignatures_of
+from ledger.writer import Writer
 
 ROUND_S = 5.0
 """How long a round waits for a quorum; a witness that is slower is asked again in the next."""
@@ -70,7 +70,7 @@ class Cosigning:
     def __init__(
         self,
         database: Database,
-        sequencer: Sequencer,
+        sequencer: Writer,
         policy: WitnessPolicy,
         client: httpx.AsyncClient,
     ) -> None:

@@ -2,6 +2,7 @@
 
     Following           keeps every view at the head of the log, and grades at today
     Following.reached   waits until the views have read an index
+    Following.hurry     somebody waits, in this process or another
     refresh_ratings     grades at a day, step by step
 
 Each job is a loop around a step that does one bounded piece of work in its own transaction; killed
@@ -20,7 +21,7 @@ from credit.errors import PolicyUnknown
 from credit.ratings import REFRESH_MAX, Ratings
 from ledger.database import Database
 from ledger.follower import Follower
-from ledger.sequencer import Sequencer
+from ledger.writer import Writer
 
 RETRY_S = 1.0
 """After a step that failed, a database away for instance."""
@@ -36,17 +37,21 @@ logger = logging.getLogger(__name__)
 
 
 class Following:
-    """One task that follows the sequencer. Views lag it by one step at most."""
+    """One task that follows the writer. Views lag it by one step at most."""
 
     def __init__(
         self,
         database: Database,
-        sequencer: Sequencer,
+        writer: Writer,
         follower: Follower,
         today: Callable[[], date],
+        *,
+        tell: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`tell` is told each size that the views have reached."""
         self._database = database
-        self._sequencer = sequencer
+        self._writer = writer
+        self._tell = tell
         self._follower = follower
         self._today = today
         self._size = 0
@@ -63,8 +68,12 @@ class Following:
         """Wait until every view has read the entries below `tree_size`."""
         async with self._moved:
             while self._size < tree_size:
-                self._awaited.set()
+                self.hurry()
                 await self._moved.wait()
+
+    def hurry(self) -> None:
+        """Step without the usual pause."""
+        self._awaited.set()
 
     async def _run(self) -> None:
         while True:
@@ -77,14 +86,15 @@ class Following:
 
     async def _once(self) -> None:
         self._awaited.clear()
-        size = self._sequencer.tree_size
+        size = self._writer.tree_size
         await self._follower.catch_up()
         await refresh_ratings(self._database, self._today())
         async with self._moved:
             self._size = max(size, self._size)
             self._moved.notify_all()
+        self._tell(self._size)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._sequencer.grown_beyond(size), TICK_S)
+            await asyncio.wait_for(self._writer.grown_beyond(size), TICK_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
 

@@ -12,6 +12,9 @@ All are safe to repeat. Serving ends with SIGINT or SIGTERM, and closes what it 
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Self
@@ -21,10 +24,12 @@ import httpx
 from api.app import create_app
 from api.fault import Fault
 from api.founding import found, prepare_keys
+from api.hub import Hub
 from api.migration import HEAD, migrate, require_head
+from api.processes import Processes, settle
 from api.rebuild import Rebuilt, rebuild
 from api.service import Service, civil_day, genesis_of, system_clock, views
-from api.serving import Serving, listening
+from api.serving import BACKLOG, Serving, listening
 from api.settings import Settings
 from api.story import Story, welcome
 from api.tokens import write_demo_tokens
@@ -32,6 +37,7 @@ from ledger.database import Database
 from ledger.errors import LedgerEmpty
 from ledger.follower import Follower
 from ledger.keystore import Keystore
+from ledger.sequencer import Sequencer
 from ledger.writer_lock import WriterLock
 
 DEMO_OPERATOR = "Xinyuan demonstration"
@@ -73,20 +79,42 @@ async def found_ledger(settings: Settings, *, operator: str) -> str:
 
 async def serve_ledger(settings: Settings, *, say: Say) -> None:
     """Serve a founded ledger until a signal. Raises `DatabaseNotAtHead`, `LedgerEmpty`."""
-    with listening(settings.port) as socket:
+    with listening(settings.port) as taken:
         await _require_ledger(settings)
+        if settings.doors:
+            await _serve_by_doors(settings, taken, say=say)
+            return
         async with (
             Service.opened(settings, writes=True) as service,
-            Serving.running(create_app(service), socket) as serving,
+            Serving.running(create_app(service), taken) as serving,
         ):
+            settle()
             say(f"serving {settings.address}/graphql, log key {_log_key(service)}")
             await serving.until_stopped(_nothing())
+
+
+async def _serve_by_doors(settings: Settings, taken: socket.socket, *, say: Say) -> None:
+    """This process writes, and others answer and follow."""
+    stopped = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    taken.listen(BACKLOG)
+    async with Service.opened(settings, writes=True, follows=False) as service:
+        assert isinstance(service.writer, Sequencer)
+        hub = Hub(service.writer)
+        try:
+            async with Processes.running(hub, taken, doors=settings.doors):
+                settle()
+                say(f"serving {settings.address}/graphql, log key {_log_key(service)}")
+                await stopped.wait()
+        finally:
+            await hub.close()
 
 
 async def serve_demonstration(settings: Settings, story: Story, *, say: Say) -> None:
     """Found a ledger where none is, serve it, tell the story through the door, then say where."""
     settings = replace(settings, demo=True)
-    with listening(settings.port) as socket:
+    with listening(settings.port) as taken:
         await migrate_database(settings)
         keystore = Keystore(settings.keys_folder)
         prepare_keys(keystore)
@@ -101,7 +129,7 @@ async def serve_demonstration(settings: Settings, story: Story, *, say: Say) -> 
         async with Service.opened(settings, writes=True) as service:
             await found(service, operator=DEMO_OPERATOR)
             app = create_app(service)
-            async with Serving.running(app, socket) as serving:
+            async with Serving.running(app, taken) as serving:
                 say(f"answering at {settings.address}, telling the demonstration's world …")
 
                 async def tell_and_say() -> None:

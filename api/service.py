@@ -2,6 +2,7 @@
 
     Service           what the doors are built on
     Service.opened    for as long as a block runs
+    Service.at_door   in a process that answers, with a line to the writer's
     Service.state     an authority's statement, signed here with the key it placed in custody
     Service.followed  read your own writes
     views             every view of the log, in the order they are told
@@ -14,14 +15,17 @@ A service that writes holds the writer's lock. One that only reads can stand bes
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Protocol
 
 import httpx
 
 from api.cosigning import ROUND_S, Cosigning
+from api.hub import Line
 from api.jobs import Following
 from api.settings import Settings
 from credit.policy import Policy
@@ -40,6 +44,7 @@ from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
+from ledger.writer import Writer
 from ledger.writer_lock import WriterLock
 from traceability.events import TraceView
 
@@ -57,6 +62,14 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+class Views(Protocol):
+    """Whoever knows how far the views are: a task of this process, or a line to another."""
+
+    async def reached(self, tree_size: int) -> None:
+        """Wait until every view has read the entries below `tree_size`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Service:
     """One process's world."""
@@ -66,8 +79,9 @@ class Service:
     keystore: Keystore
     follower: Follower
     now: Callable[[], datetime]
-    sequencer: Sequencer | None
-    following: Following | None
+    sequencer: Writer | None
+    """The one that writes, or a line to it; None where this process only reads."""
+    following: Views | None
     cosigning: Cosigning | None = None
 
     @classmethod
@@ -77,15 +91,21 @@ class Service:
         settings: Settings,
         *,
         writes: bool,
+        follows: bool = True,
         now: Callable[[], datetime] = system_clock,
     ) -> AsyncIterator[Service]:
-        """Open a migrated database. Raises `WriterBusy`, `KeyNotKept`, `LedgerError`."""
+        """Open a migrated database; one that writes also follows, unless told otherwise.
+
+        Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
+        """
         async with AsyncExitStack() as stack:
             database = Database.connect(settings.database_url)
             stack.push_async_callback(database.close)
             keystore = Keystore(settings.keys_folder)
             follower = Follower(database, views())
-            sequencer = following = cosigning = None
+            sequencer: Sequencer | None = None
+            following: Following | None = None
+            cosigning: Cosigning | None = None
             if writes:
                 lock = await WriterLock.acquire(database, address=settings.address)
                 stack.push_async_callback(lock.release)
@@ -97,8 +117,9 @@ class Service:
                     policy_check=check_policy,
                 )
                 stack.push_async_callback(sequencer.close)
-                following = Following(database, sequencer, follower, lambda: civil_day(now()))
-                stack.push_async_callback(following.close)
+                if follows:
+                    following = Following(database, sequencer, follower, lambda: civil_day(now()))
+                    stack.push_async_callback(following.close)
                 if settings.witness_policy is not None:
                     client = httpx.AsyncClient(timeout=ROUND_S)
                     cosigning = Cosigning(database, sequencer, settings.witness_policy, client)
@@ -106,14 +127,32 @@ class Service:
                     cosigning.start()
             yield cls(settings, database, keystore, follower, now, sequencer, following, cosigning)
 
+    @classmethod
+    @asynccontextmanager
+    async def at_door(
+        cls,
+        settings: Settings,
+        line_end: socket.socket,
+        *,
+        now: Callable[[], datetime] = system_clock,
+    ) -> AsyncIterator[Service]:
+        """Beside a process that writes: `line_end` is one end of a line to its hub."""
+        async with AsyncExitStack() as stack:
+            database = Database.connect(settings.database_url)
+            stack.push_async_callback(database.close)
+            line = await Line.open(line_end, database)
+            stack.push_async_callback(line.close)
+            keystore = Keystore(settings.keys_folder)
+            yield cls(settings, database, keystore, Follower(database, views()), now, line, line)
+
     @property
     def today(self) -> date:
         """The civil day of the province."""
         return civil_day(self.now())
 
     @property
-    def writer(self) -> Sequencer:
-        """The sequencer of a service that writes."""
+    def writer(self) -> Writer:
+        """Of a service that writes, or has a line to one that does."""
         assert self.sequencer is not None
         return self.sequencer
 

@@ -3,6 +3,7 @@
     listening    the socket, taken before anything else is done; `PortTaken` when it is not free
     Serving      a server that runs while a block does
     Serving.until_stopped   work beside it, given up when the server is told to stop
+    Serving.stop  what a signal does
 
 SIGINT and SIGTERM end it in order: no new connections, GRACE_S for requests under way, then
 whatever the block holds open is closed. Either signal a second time ends requests at once.
@@ -77,7 +78,7 @@ class Serving:
         serving = cls(app)
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(signal_number, serving._stop)
+            loop.add_signal_handler(signal_number, serving.stop)
         task = asyncio.create_task(serving._server.serve(sockets=[on]), name="server")
         task.add_done_callback(lambda _: serving._stopped.set())
         try:
@@ -108,7 +109,8 @@ class Serving:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """As a signal does; the second time ends requests at once."""
         if self._stopped.is_set():
             self._server.force_exit = True
         self._stopped.set()

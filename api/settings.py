@@ -27,6 +27,9 @@ from ledger.witness_policy import WitnessPolicy
 PORT_DEFAULT = 8000
 ORIGIN_DEFAULT = "localhost/xinyuan"
 
+DOORS_MAX = 64
+"""Processes of some 100 MB each; one core feeds the writer some 4,000 statements a second."""
+
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -54,6 +57,8 @@ class Settings:
     """XIN_CREDENTIAL_ISSUERS: issuer to Ed25519 public key, from a JSON object of JWKs."""
     witness_policy: WitnessPolicy | None = None
     """XIN_WITNESS_POLICY: from a tlog-policy file; who is asked to cosign, and who must."""
+    doors: int = 0
+    """XIN_DOORS: processes that answer; 0 answers in the writer's own."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -69,6 +74,7 @@ class Settings:
             demo=given.get("XIN_DEMO") == "1",
             credential_issuers=_issuers(given.get("XIN_CREDENTIAL_ISSUERS") or "{}"),
             witness_policy=_policy(given.get("XIN_WITNESS_POLICY") or ""),
+            doors=_doors(given.get("XIN_DOORS") or str(_default_doors())),
         )
 
     @property
@@ -91,6 +97,16 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
         raise SettingsInvalid(f"PORT is {text!r}, not a port number", path=("PORT",))
     return int(text)
+
+
+def _doors(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > DOORS_MAX:
+        raise SettingsInvalid(f"XIN_DOORS is {text!r}, not 0 to {DOORS_MAX}", path=("XIN_DOORS",))
+    return int(text)
+
+
+def _default_doors() -> int:
+    return min(os.cpu_count() or 1, 4)
 
 
 def _database_url(text: str) -> str:

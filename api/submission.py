@@ -37,9 +37,9 @@ from ledger.batch import Acknowledgement
 from ledger.control import Control
 from ledger.errors import LedgerError
 from ledger.presentation import read_statement
-from ledger.sequencer import Sequencer
 from ledger.statement import Statement
 from ledger.token import Token
+from ledger.writer import Writer
 
 STATEMENT_BYTES_MAX = 1_200_000
 """A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
@@ -90,14 +90,14 @@ class _Answers(StreamingResponse):
         await self.stream_response(send)
 
 
-async def _submit_one(request: Request, sequencer: Sequencer) -> Response:
+async def _submit_one(request: Request, sequencer: Writer) -> Response:
     raw = await read_body(request, STATEMENT_BYTES_MAX)
     body = parse_statement(_text(raw.removesuffix(b"\n")))
     (acknowledgement,) = await sequencer.submit(Submission((body,)))
     return JSONResponse(_answer(acknowledgement))
 
 
-async def _answers(request: Request, sequencer: Sequencer) -> AsyncIterator[bytes]:
+async def _answers(request: Request, sequencer: Writer) -> AsyncIterator[bytes]:
     try:
         async for lines in _chunks(request):
             yield b"".join(await _decide(lines, sequencer))
@@ -106,7 +106,7 @@ async def _answers(request: Request, sequencer: Sequencer) -> AsyncIterator[byte
         return
 
 
-async def _decide(lines: Sequence[bytes | None], sequencer: Sequencer) -> list[bytes]:
+async def _decide(lines: Sequence[bytes | None], sequencer: Writer) -> list[bytes]:
     parsed = await asyncio.to_thread(_parse_each, lines)
     submissions = [item[0] for item in parsed if not isinstance(item, Exception)]
     outcomes = iter(await sequencer.submit_each(submissions))

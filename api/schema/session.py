@@ -47,9 +47,9 @@ from ledger.control import Control
 from ledger.entries import READ_MAX, Entries, LoggedEntry
 from ledger.errors import LedgerEmpty
 from ledger.identity import SubjectLabel
-from ledger.sequencer import Sequencer
 from ledger.statement import Statement
 from ledger.tables import CursorRow
+from ledger.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Session:
             yield session
 
     @property
-    def writer(self) -> Sequencer:
+    def writer(self) -> Writer:
         """Raises `ReadOnly`."""
         if self.service.sequencer is None:
             raise ReadOnly("this process does not write; ask the one that does")

@@ -1,0 +1,393 @@
+"""One writer, several doors: what the processes of `xin serve` say to each other.
+
+    Hub              beside the sequencer: takes candidates, answers, says how far log and views are
+    Hub.connect      a line to a process that was started with the other end of a socket pair
+    Line             the other end, in a door's process or that of the views
+    Line.enqueue     what `Sequencer.enqueue` is to a door in the writer's own process
+    Line.reached     waits until the views have read an index
+    candidate_to_wire, candidate_from_wire   a candidate as JSON, and back
+
+A line is a pair of connected sockets that only these processes hold, so both ends are believed. A
+message is four bytes of length and a JSON object of any of these members:
+
+    submit    [[id, [candidate, …]], …]     door to hub
+    answers   [[id, outcome], …]            hub to door; an outcome is entries, or an error
+    size, controls, followed                hub to all: entries, control entries, and those in views
+    awaited   size                          door to hub, hub to views: somebody waits for it
+    followed  size                          views to hub
+
+What comes in one turn of the event loop goes out as one message, so that a busy line carries few
+large ones and a quiet one does not wait. When the writer's process ends, its lines end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import orjson
+
+from credit import errors as credit_errors
+from credit.errors import CreditError
+from ledger import errors as ledger_errors
+from ledger.authority import Authorities
+from ledger.batch import Acknowledgement
+from ledger.candidate import Candidate, CaptureParts
+from ledger.canonical import b64url, unb64url
+from ledger.control import Control
+from ledger.database import Database
+from ledger.entries import Entries
+from ledger.errors import LedgerError, WriterFenced
+from ledger.identity import Identity, Scheme
+from ledger.merkle import Hash
+from ledger.seal import SealedEvent
+from ledger.sequencer import Sequencer
+from ledger.token import Token
+from ledger.writer import Answer, Writer
+
+LENGTH_BYTES = 4
+
+Message = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class WriterFailed(Exception):
+    """Something failed in the writer's process, and was logged there."""
+
+
+class _Messages(asyncio.Protocol):
+    """Both ends of a line: whole messages in, one message a turn out."""
+
+    def __init__(self, receive: Callable[[Message], None], ended: Callable[[], None]) -> None:
+        self._receive = receive
+        self._ended = ended
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._lists: dict[str, list[Any]] = {}
+        self._values: Message = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._ended()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= LENGTH_BYTES:
+            end = at + LENGTH_BYTES + int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
+            if len(buffer) < end:
+                break
+            message = orjson.loads(memoryview(buffer)[at + LENGTH_BYTES : end])
+            at = end
+            self._receive(message)
+        del buffer[:at]
+
+    def add(self, name: str, item: object) -> None:
+        """One more item of a list that goes out at the end of this turn."""
+        self._soon()
+        self._lists.setdefault(name, []).append(item)
+
+    def say(self, **values: object) -> None:
+        """Members that go out at the end of this turn."""
+        self._soon()
+        self._values.update(values)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _soon(self) -> None:
+        if not self._lists and not self._values:
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._transport is not None:
+            raw = orjson.dumps({**self._lists, **self._values})
+            self._transport.writelines((len(raw).to_bytes(LENGTH_BYTES, "big"), raw))
+        self._lists, self._values = {}, {}
+
+
+class Hub:
+    """The writer's end of all lines."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._sequencer = sequencer
+        self._lines: set[_Messages] = set()
+        self._authorities = sequencer.authorities
+        self._controls = 0
+        self._followed = 0
+        self._task = asyncio.create_task(self._tell_growth(), name="hub")
+
+    async def connect(self, end: socket.socket) -> None:
+        """Answer whoever holds the other end, until it ends."""
+        line: _Messages
+
+        def receive(message: Message) -> None:
+            self._receive(line, message)
+
+        def ended() -> None:
+            self._lines.discard(line)
+
+        line = _Messages(receive, ended)
+        await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=end)
+        self._lines.add(line)
+        line.say(**self._state())
+
+    async def close(self) -> None:
+        """End every line."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for line in tuple(self._lines):
+            line.close()
+
+    def _receive(self, line: _Messages, message: Message) -> None:
+        for number, candidates in message.get("submit", ()):
+            self._submit(line, number, candidates)
+        if "awaited" in message:
+            self._tell(awaited=message["awaited"])
+        if "followed" in message:
+            self._followed = message["followed"]
+            self._tell(followed=self._followed)
+
+    def _submit(self, line: _Messages, number: int, candidates: list[list[Any]]) -> None:
+        try:
+            answer = self._sequencer.enqueue([*map(candidate_from_wire, candidates)])
+        except Exception as error:
+            line.add("answers", [number, _error(error)])
+        else:
+            answer.add_done_callback(lambda done: self._answer(line, number, done))
+
+    def _answer(self, line: _Messages, number: int, done: Answer) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            outcome: object = [
+                [item.leaf_index, b64url(item.leaf_hash), item.duplicate] for item in done.result()
+            ]
+        else:
+            outcome = _error(error)
+        # The size goes along: a client that was answered may ask for it at once.
+        line.say(**self._state())
+        line.add("answers", [number, outcome])
+
+    def _state(self) -> dict[str, int]:
+        if self._sequencer.authorities is not self._authorities:
+            self._authorities = self._sequencer.authorities
+            self._controls += 1
+        return {
+            "size": self._sequencer.tree_size,
+            "controls": self._controls,
+            "followed": self._followed,
+        }
+
+    def _tell(self, **values: object) -> None:
+        for line in self._lines:
+            line.say(**values)
+
+    async def _tell_growth(self) -> None:
+        while True:
+            await self._sequencer.grown_beyond(self._sequencer.tree_size)
+            self._tell(**self._state())
+
+
+class Line(Writer):
+    """The other end: the writer, as a process around it sees it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._messages = _Messages(self._receive, self._end)
+        self._waiting: dict[int, Answer] = {}
+        self._number = 0
+        self._tree_size = 0
+        self._followed = 0
+        self._controls = -1
+        self._authorities = Authorities()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set when the writer's process is gone."""
+        self.awaited: Callable[[], None] = lambda: None
+        """Called when somebody waits for the views."""
+
+    @classmethod
+    async def open(cls, end: socket.socket, database: Database) -> Line:
+        """Take up a line, and learn how far the log is."""
+        line = cls(database)
+        await asyncio.get_running_loop().create_unix_connection(lambda: line._messages, sock=end)
+        await line._changed.wait()
+        if line._refreshing is not None:
+            await line._refreshing
+        return line
+
+    @property
+    def tree_size(self) -> int:
+        """Entries that are durable, as far as was heard."""
+        return self._tree_size
+
+    @property
+    def authorities(self) -> Authorities:
+        """Keys and mandates, at this size or one shortly before."""
+        return self._authorities
+
+    def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
+        """To the writer's queue. Raises `WriterFenced`, here or in the answer."""
+        if self.ended.is_set():
+            raise _gone()
+        self._number += 1
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = answer
+        self._messages.add("submit", [self._number, [*map(candidate_to_wire, candidates)]])
+        return answer
+
+    async def grown_beyond(self, tree_size: int) -> int:
+        """Wait until the log is larger; says its size."""
+        while self._tree_size <= tree_size:
+            await self._change()
+        return self._tree_size
+
+    async def reached(self, tree_size: int) -> None:
+        """Wait until every view has read the entries below `tree_size`."""
+        if self._followed < tree_size:
+            self._messages.say(awaited=tree_size)
+        while self._followed < tree_size:
+            await self._change()
+
+    def tell_followed(self, tree_size: int) -> None:
+        """Every view has read the entries below this size."""
+        self._messages.say(followed=tree_size)
+
+    async def close(self) -> None:
+        """Leave."""
+        self._messages.close()
+
+    async def _change(self) -> None:
+        if self.ended.is_set():
+            raise _gone()
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _receive(self, message: Message) -> None:
+        self._tree_size = message.get("size", self._tree_size)
+        self._followed = message.get("followed", self._followed)
+        answers = message.get("answers", ())
+        if message.get("controls", self._controls) != self._controls:
+            self._controls = message["controls"]
+            # Whoever stated a control entry may rely on it when answered.
+            refresh = self._refresh(answers, after=self._refreshing)
+            self._refreshing = asyncio.create_task(refresh, name="authorities")
+        else:
+            self._deliver(answers)
+        if "awaited" in message:
+            self.awaited()
+        self._changed.set()
+
+    async def _refresh(
+        self, answers: Iterable[list[Any]], *, after: asyncio.Task[None] | None
+    ) -> None:
+        if after is not None:
+            await after
+        try:
+            async with self._database.reading() as session:
+                self._authorities = await Entries(session).authorities(self._tree_size)
+        except Exception:
+            # With older authorities the signatures of new keys are left to the writer.
+            logger.exception("the authorities could not be read; they are read again when told")
+            self._controls = -1
+        self._deliver(answers)
+
+    def _deliver(self, answers: Iterable[list[Any]]) -> None:
+        for number, outcome in answers:
+            answer = self._waiting.pop(number)
+            if answer.done():
+                continue
+            if isinstance(outcome, dict):
+                answer.set_exception(_error_from_wire(outcome))
+            else:
+                answer.set_result(
+                    tuple(
+                        Acknowledgement(index, Hash(unb64url(hash_)), duplicate)
+                        for index, hash_, duplicate in outcome
+                    )
+                )
+
+    def _end(self) -> None:
+        self.ended.set()
+        self._changed.set()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(_gone())
+        self._waiting.clear()
+
+
+_CONTENT_HASH, _LEAF, _BINDS, _CAPTURE, _CONTROL = map(
+    Candidate._fields.index, ("content_hash", "leaf", "binds", "capture", "control")
+)
+
+
+def candidate_to_wire(candidate: Candidate) -> list[Any]:
+    """Its fields in their order; bytes as text."""
+    fields: list[Any] = list(candidate)
+    fields[_CONTENT_HASH] = b64url(candidate.content_hash)
+    fields[_LEAF] = candidate.leaf.decode("ascii")
+    if candidate.binds is not None:
+        fields[_BINDS] = [candidate.binds.scheme.value, candidate.binds.identifier]
+    if candidate.capture is not None:
+        context, scheme, identifier, events = candidate.capture
+        # Event bytes are JSON, and JSON is UTF-8.
+        opened = [[event.raw.decode("utf-8"), b64url(event.secret)] for event in events]
+        fields[_CAPTURE] = [context.decode("utf-8"), scheme, identifier, opened]
+    fields[_CONTROL] = None
+    return fields
+
+
+def candidate_from_wire(fields: list[Any]) -> Candidate:
+    """The inverse; a control entry is parsed again, for the writer judges it."""
+    fields[_CONTENT_HASH] = unb64url(fields[_CONTENT_HASH])
+    fields[_LEAF] = fields[_LEAF].encode("ascii")
+    if fields[_BINDS] is not None:
+        scheme, identifier = fields[_BINDS]
+        fields[_BINDS] = Identity(Scheme(scheme), identifier)
+    if fields[_CAPTURE] is not None:
+        context, scheme, identifier, opened = fields[_CAPTURE]
+        events = [SealedEvent(raw.encode(), unb64url(secret)) for raw, secret in opened]
+        fields[_CAPTURE] = CaptureParts(context.encode(), scheme, identifier, tuple(events))
+    candidate = Candidate(*fields)
+    if candidate.form == "control":
+        return candidate._replace(control=Control.parse(Token.parse(candidate.token)))
+    return candidate
+
+
+_KNOWN: dict[str, type[LedgerError | CreditError]] = {
+    error.__name__: error
+    for module in (ledger_errors, credit_errors)
+    for error in vars(module).values()
+    if isinstance(error, type) and issubclass(error, (LedgerError, CreditError))
+}
+
+
+def _error(error: BaseException) -> Message:
+    if isinstance(error, (LedgerError, CreditError)):
+        return {"is": type(error).__name__, "message": error.message, "path": list(error.path)}
+    logger.error("the writer failed at a submission", exc_info=error)
+    return {"is": None}
+
+
+def _error_from_wire(error: Message) -> Exception:
+    known = _KNOWN.get(error["is"] or "")
+    if known is None:
+        return WriterFailed("the writer failed at this submission, and says why in its log")
+    return known(error["message"], path=tuple(error["path"]))
+
+
+def _gone() -> WriterFenced:
+    return WriterFenced("the writer's process has ended; what was sent may be kept")

@@ -1,0 +1,203 @@
+"""The processes of `xin serve`: one writes, one follows, some answer.
+
+    Processes           those around the writer's own
+    Processes.running   start them all; ends them with the block
+    door                what a process that answers runs: the whole application on a shared socket
+    views               what the process that follows runs: every view at the head of the log
+    settle              what a long life needs: no garbage sought among what stays, short turns
+
+Python runs one thread at a time in each process, and parsing and verifying a statement cost three
+times what writing it costs: so they are done in the doors, and reading for the views apart from
+both. The writer's process holds the listening socket's other copies and a line to each process
+(`api.hub`). A process that ends before its time is started again; when the writer's ends, all end.
+
+    python -m api.processes door|views LINE [SOCKET]    with two file descriptors, from the writer's
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from api.hub import Hub, Line
+from api.jobs import Following
+from api.service import Service, civil_day, system_clock
+from api.service import views as all_views
+from api.settings import Settings
+from ledger.database import Database
+from ledger.follower import Follower
+
+RESTART_S = 1.0
+"""Before a process that ended before its time is started again."""
+
+STOP_S = 15.0
+"""For a process to end when told to: the doors give requests under way ten seconds."""
+
+VIEWS_NICENESS = 5
+"""Whoever waits for an index comes before whoever waits for a list."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long one thread may keep the others waiting: a signature takes a tenth of that."""
+
+GARBAGE_AFTER = 50_000
+"""Objects made before garbage is sought: a batch of statements makes some thousands that live on
+until it is written, and a search among them all costs as much as parsing them."""
+
+logger = logging.getLogger(__name__)
+
+
+class Processes:
+    """The processes around the writer's own."""
+
+    def __init__(self, hub: Hub, listening: socket.socket) -> None:
+        self._hub = hub
+        self._listening = listening
+        self._keepers: list[asyncio.Task[None]] = []
+        self._started = 0
+        self._all_started = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, hub: Hub, listening: socket.socket, *, doors: int
+    ) -> AsyncIterator[Processes]:
+        """So many doors and one process for the views; all are up when the block begins."""
+        processes = cls(hub, listening)
+        roles = ["views", *["door"] * doors]
+        processes._keepers = [
+            asyncio.create_task(processes._keep(role, len(roles)), name=role) for role in roles
+        ]
+        try:
+            await processes._all_started.wait()
+            yield processes
+        finally:
+            for keeper in processes._keepers:
+                keeper.cancel()
+            await asyncio.gather(*processes._keepers, return_exceptions=True)
+
+    async def _keep(self, role: str, roles: int) -> None:
+        while True:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                fds = [theirs.fileno(), self._listening.fileno()]
+                child = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "api.processes",
+                    role,
+                    *map(str, fds),
+                    pass_fds=fds,
+                    # A signal from the terminal is for the writer's process, which ends the others.
+                    start_new_session=True,
+                    stdout=asyncio.subprocess.PIPE,
+                )
+            try:
+                ours.setblocking(False)
+                await self._hub.connect(ours)
+                assert child.stdout is not None
+                if await child.stdout.readline():
+                    self._started += 1
+                    if self._started == roles:
+                        self._all_started.set()
+                status = await child.wait()
+                logger.error("the process of a %s ended with %s; starting another", role, status)
+                await asyncio.sleep(RESTART_S)
+            finally:
+                await _end(child)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), STOP_S)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
+def settle() -> None:
+    """For a process that has imported what it needs."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 20, 100)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+
+async def door(line_end: socket.socket, listening: socket.socket) -> None:
+    """Answer requests until told to stop, or until the writer's process is gone."""
+    from api.app import create_app
+    from api.serving import Serving
+
+    settings = Settings.from_environment()
+    async with (
+        Service.at_door(settings, line_end) as service,
+        Serving.running(create_app(service), listening) as serving,
+    ):
+        settle()
+        _say_ready()
+        line = service.writer
+        assert isinstance(line, Line)
+        gone = asyncio.create_task(line.ended.wait())
+        gone.add_done_callback(lambda _: serving.stop())
+        await serving.until_stopped(_nothing())
+        gone.cancel()
+
+
+async def views(line_end: socket.socket) -> None:
+    """Follow the log until told to stop, or until the writer's process is gone."""
+    os.nice(VIEWS_NICENESS)
+    database = Database.connect(Settings.from_environment().database_url)
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    try:
+        line = await Line.open(line_end, database)
+        following = Following(
+            database,
+            line,
+            Follower(database, all_views()),
+            lambda: civil_day(system_clock()),
+            tell=line.tell_followed,
+        )
+        line.awaited = following.hurry
+        settle()
+        _say_ready()
+        ends = [asyncio.create_task(event.wait()) for event in (stopped, line.ended)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        await following.close()
+        await line.close()
+    finally:
+        await database.close()
+
+
+def _say_ready() -> None:
+    os.write(sys.stdout.fileno(), b"ready\n")
+
+
+async def _nothing() -> None:
+    return
+
+
+def main(arguments: Sequence[str]) -> None:
+    """One role, by the name and the descriptors it was given."""
+    import uvloop
+
+    role, line, listening = arguments[0], int(arguments[1]), int(arguments[2])
+    line_end, shared = socket.socket(fileno=line), socket.socket(fileno=listening)
+    line_end.setblocking(False)
+    uvloop.run(door(line_end, shared) if role == "door" else views(line_end))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
