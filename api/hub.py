@@ -6,6 +6,7 @@
     Line.enqueue     what `Sequencer.enqueue` is to a door in the writer's own process
     Line.reached     waits until the views have read an index
     candidate_to_wire, candidate_from_wire   a candidate as JSON, and back
+    WriterFailed     what a door is told of a failure that is no refusal
 
 A line is a pair of connected sockets that only these processes hold, so both ends are believed. A
 message is four bytes of length and a JSON object of any of these members:
@@ -16,8 +17,9 @@ message is four bytes of length and a JSON object of any of these members:
     awaited   size                          door to hub, hub to views: somebody waits for it
     followed  size                          views to hub
 
-What comes in one turn of the event loop goes out as one message, so that a busy line carries few
-large ones and a quiet one does not wait. When the writer's process ends, its lines end.
+What comes in one turn of the event loop goes out as one message. A door that awaits answers anyhow
+waits up to GATHER_S for more to send, so that a busy line carries few messages and a quiet one does
+not wait. When the writer's process ends, its lines end.
 """
 
 from __future__ import annotations
@@ -49,6 +51,9 @@ from ledger.token import Token
 from ledger.writer import Answer, Writer
 
 LENGTH_BYTES = 4
+
+GATHER_S = 0.002
+"""A tenth of a busy batch: a message costs both ends as much as a statement in it."""
 
 Message = dict[str, Any]
 
@@ -90,9 +95,9 @@ class _Messages(asyncio.Protocol):
             self._receive(message)
         del buffer[:at]
 
-    def add(self, name: str, item: object) -> None:
-        """One more item of a list that goes out at the end of this turn."""
-        self._soon()
+    def add(self, name: str, item: object, *, within_s: float = 0.0) -> None:
+        """One more item of a list, which goes out at the end of this turn or within some time."""
+        self._soon(within_s)
         self._lists.setdefault(name, []).append(item)
 
     def say(self, **values: object) -> None:
@@ -105,9 +110,13 @@ class _Messages(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _soon(self) -> None:
+    def _soon(self, within_s: float = 0.0) -> None:
         if not self._lists and not self._values:
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop = asyncio.get_running_loop()
+            if within_s:
+                loop.call_later(within_s, self._flush)
+            else:
+                loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         if self._transport is not None:
@@ -243,24 +252,30 @@ class Line(Writer):
         """To the writer's queue. Raises `WriterFenced`, here or in the answer."""
         if self.ended.is_set():
             raise _gone()
+        within_s = GATHER_S if self._waiting else 0.0
         self._number += 1
         answer: Answer = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = answer
-        self._messages.add("submit", [self._number, [*map(candidate_to_wire, candidates)]])
+        item = [self._number, [*map(candidate_to_wire, candidates)]]
+        self._messages.add("submit", item, within_s=within_s)
         return answer
 
     async def grown_beyond(self, tree_size: int) -> int:
-        """Wait until the log is larger; says its size."""
+        """Wait until the log is larger; says its size. Without its writer it grows no more."""
         while self._tree_size <= tree_size:
-            await self._change()
+            self._changed.clear()
+            await self._changed.wait()
         return self._tree_size
 
     async def reached(self, tree_size: int) -> None:
-        """Wait until every view has read the entries below `tree_size`."""
+        """Wait until every view has read the entries below `tree_size`. Raises `WriterFenced`."""
         if self._followed < tree_size:
             self._messages.say(awaited=tree_size)
         while self._followed < tree_size:
-            await self._change()
+            if self.ended.is_set():
+                raise _gone()
+            self._changed.clear()
+            await self._changed.wait()
 
     def tell_followed(self, tree_size: int) -> None:
         """Every view has read the entries below this size."""
@@ -269,12 +284,6 @@ class Line(Writer):
     async def close(self) -> None:
         """Leave."""
         self._messages.close()
-
-    async def _change(self) -> None:
-        if self.ended.is_set():
-            raise _gone()
-        self._changed.clear()
-        await self._changed.wait()
 
     def _receive(self, message: Message) -> None:
         self._tree_size = message.get("size", self._tree_size)

@@ -5,6 +5,7 @@
     door                what a process that answers runs: the whole application on a shared socket
     views               what the process that follows runs: every view at the head of the log
     settle              what a long life needs: no garbage sought among what stays, short turns
+    main                one role, in a process of its own
 
 Python runs one thread at a time in each process, and parsing and verifying a statement cost three
 times what writing it costs: so they are done in the doors, and reading for the views apart from
@@ -41,8 +42,9 @@ RESTART_S = 1.0
 STOP_S = 15.0
 """For a process to end when told to: the doors give requests under way ten seconds."""
 
-VIEWS_NICENESS = 5
-"""Whoever waits for an index comes before whoever waits for a list."""
+VIEWS_NICENESS = 10
+"""Whoever waits for an index comes before whoever waits for a list: in a burst the views take a
+tenth of a core, and catch up after it."""
 
 SWITCH_INTERVAL_S = 0.0005
 """How long one thread may keep the others waiting: a signature takes a tenth of that."""
@@ -182,7 +184,9 @@ async def views(line_end: socket.socket) -> None:
 
 
 def _say_ready() -> None:
-    os.write(sys.stdout.fileno(), b"ready\n")
+    # A writer that is gone by now does not hear it, and the line says so.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), b"ready\n")
 
 
 async def _nothing() -> None:

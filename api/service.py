@@ -6,6 +6,7 @@
     Service.state     an authority's statement, signed here with the key it placed in custody
     Service.followed  read your own writes
     views             every view of the log, in the order they are told
+    Views             whoever knows how far they are
     check_policy      what no engine reads is not adopted
     genesis_of        what this log is
     system_clock      the present instant; civil_day its day in the ledger's province

@@ -65,6 +65,8 @@ class Serving:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Nothing here asks who the client is.
+            proxy_headers=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE_S,
         )

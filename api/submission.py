@@ -20,26 +20,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.access import Access, Tier
 from api.errors import BodyTooLarge, MediaTypeRefused, ReadOnly, RequestMalformed, refusal_of
-from api.http import media_type, read_body
+from api.http import media_type, problem, read_body
 from api.service import Service
-from ledger.admission import SUBMISSION_BODIES_MAX, Submission
+from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
+from ledger.authority import Authorities
 from ledger.batch import Acknowledgement
+from ledger.candidate import Candidate
 from ledger.control import Control
 from ledger.errors import LedgerError
 from ledger.presentation import read_statement
 from ledger.statement import Statement
 from ledger.token import Token
-from ledger.writer import Writer
+from ledger.writer import Outcome, Writer, settled
 
 STATEMENT_BYTES_MAX = 1_200_000
 """A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
@@ -53,29 +56,48 @@ CHUNK_LINES = 500
 CHUNK_BYTES = 8 * 1024 * 1024
 """Bytes decided together, however few the lines."""
 
+CHUNKS_AHEAD_MAX = 4
+"""Chunks that wait for their commit while the next is read: enough for two batches."""
+
+THREAD_LINES = 64
+"""Fewer lines are prepared in less time than a second thread takes to begin."""
+
+_USUAL = (b'{"statement":"', b'"}')
+"""How nearly every line begins and ends."""
+
 SD_JWT = "application/sd-jwt"
 NDJSON = "application/x-ndjson"
 
 
 class EntriesDoor:
-    """Takes finished tokens from authorities."""
+    """Takes finished tokens from authorities. An application of its own, ahead of the router."""
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service = service
         self._access = access
 
-    async def submit(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST. Every refusal is a problem document; a client that left hears nothing."""
+        try:
+            answer = await self._answer(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        except Exception as error:  # as `api.http.EXCEPTION_HANDLERS` has it
+            answer = problem(error)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         """One statement, or lines. Raises `AccessError`, `RequestError`, `ReadOnly`."""
         caller = self._access.caller(request.headers.get("authorization"), at=self._service.now())
         caller.require(Tier.AUTHORITY)
-        sequencer = self._service.sequencer
-        if sequencer is None:
+        writer = self._service.sequencer
+        if writer is None:
             raise ReadOnly("this process does not write; ask the one that does")
         kind = media_type(request)
         if kind == SD_JWT:
-            return await _submit_one(request, sequencer)
+            return await _submit_one(request, writer)
         if kind == NDJSON:
-            return _Answers(_answers(request, sequencer), media_type=NDJSON)
+            return _Answers(_answers(request, writer), media_type=NDJSON)
         raise MediaTypeRefused(f"the body is neither {SD_JWT} nor {NDJSON}")
 
 
@@ -90,49 +112,81 @@ class _Answers(StreamingResponse):
         await self.stream_response(send)
 
 
-async def _submit_one(request: Request, sequencer: Writer) -> Response:
+class _Line(NamedTuple):
+    """A line whose form was checked: its candidates, and whether it asked for many."""
+
+    candidates: tuple[Candidate, ...]
+    many: bool
+
+
+async def _submit_one(request: Request, writer: Writer) -> Response:
     raw = await read_body(request, STATEMENT_BYTES_MAX)
     body = parse_statement(_text(raw.removesuffix(b"\n")))
-    (acknowledgement,) = await sequencer.submit(Submission((body,)))
-    return JSONResponse(_answer(acknowledgement))
+    (acknowledgement,) = await writer.submit(Submission((body,)))
+    return Response(orjson.dumps(_answer(acknowledgement)), media_type="application/json")
 
 
-async def _answers(request: Request, sequencer: Writer) -> AsyncIterator[bytes]:
+async def _answers(request: Request, writer: Writer) -> AsyncIterator[bytes]:
+    """While one chunk is committed the next is read and prepared; they are queued in order."""
+    ahead: deque[asyncio.Task[bytes]] = deque()
     try:
         async for lines in _chunks(request):
-            yield b"".join(await _decide(lines, sequencer))
+            prepared = await _prepared(lines, writer.authorities)
+            waiting = writer.enqueue_each(
+                item if isinstance(item, Exception) else item.candidates for item in prepared
+            )
+            ahead.append(asyncio.create_task(_told(prepared, settled(waiting))))
+            while ahead and (ahead[0].done() or len(ahead) > CHUNKS_AHEAD_MAX):
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
     except ClientDisconnect:
         # Whatever was decided stands; sent again, it is answered as a duplicate.
         return
+    finally:
+        for task in ahead:
+            task.cancel()
 
 
-async def _decide(lines: Sequence[bytes | None], sequencer: Writer) -> list[bytes]:
-    parsed = await asyncio.to_thread(_parse_each, lines)
-    submissions = [item[0] for item in parsed if not isinstance(item, Exception)]
-    outcomes = iter(await sequencer.submit_each(submissions))
-    answers = []
-    for item in parsed:
-        if isinstance(item, Exception):
-            answers.append(_line({"error": refusal_of(item).members()}))
-            continue
-        outcome, many = next(outcomes), item[1]
-        if isinstance(outcome, Exception):
-            answers.append(_line({"error": refusal_of(outcome).members()}))
-        elif many:
-            answers.append(_line({"entries": [_answer(entry) for entry in outcome]}))
-        else:
-            answers.append(_line(_answer(outcome[0])))
-    return answers
+async def _prepared(
+    lines: Sequence[bytes | None], authorities: Authorities
+) -> list[_Line | Exception]:
+    """Two threads: while one verifies a signature, which needs no Python, the other reads."""
+    if len(lines) < THREAD_LINES:
+        return await asyncio.to_thread(_prepare_each, lines, authorities)
+    half = len(lines) // 2
+    first, second = await asyncio.gather(
+        asyncio.to_thread(_prepare_each, lines[:half], authorities),
+        asyncio.to_thread(_prepare_each, lines[half:], authorities),
+    )
+    return first + second
 
 
-def _parse_each(lines: Sequence[bytes | None]) -> list[tuple[Submission, bool] | Exception]:
-    outcomes: list[tuple[Submission, bool] | Exception] = []
+def _prepare_each(
+    lines: Sequence[bytes | None], authorities: Authorities
+) -> list[_Line | Exception]:
+    outcomes: list[_Line | Exception] = []
     for line in lines:
         try:
-            outcomes.append(parse_line(line))
+            submission, many = parse_line(line)
+            outcomes.append(_Line(prepare(submission, authorities), many))
         except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
             outcomes.append(error)
     return outcomes
+
+
+async def _told(
+    prepared: Sequence[_Line | Exception], settling: Coroutine[Any, Any, list[Outcome]]
+) -> bytes:
+    answers = []
+    for line, outcome in zip(prepared, await settling, strict=True):
+        if isinstance(outcome, Exception):
+            answers.append(orjson.dumps({"error": refusal_of(outcome).members()}))
+        elif isinstance(line, _Line) and line.many:
+            answers.append(orjson.dumps({"entries": [_answer(entry) for entry in outcome]}))
+        else:
+            answers.append(orjson.dumps(_answer(outcome[0])))
+    return b"\n".join([*answers, b""])
 
 
 def parse_statement(text: str) -> Statement:
@@ -147,6 +201,11 @@ def parse_line(line: bytes | None) -> tuple[Submission, bool]:
     """
     if line is None:
         raise BodyTooLarge(f"a line of more than {LINE_BYTES_MAX} bytes")
+    if line.startswith(_USUAL[0]) and line.endswith(_USUAL[1]) and line.count(b'"') == 4:
+        # Four quotes and no backslash: the text is what stands between them.
+        usual = line[len(_USUAL[0]) : -len(_USUAL[1])]
+        if usual.isascii() and b"\\" not in usual:
+            return Submission((parse_statement(usual.decode("ascii")),)), False
     match _members(line):
         case {"statement": str(text), **rest} if not rest:
             return Submission((_within(text, "statement"),)), False
@@ -244,7 +303,3 @@ def _answer(acknowledgement: Acknowledgement) -> dict[str, object]:
         "leaf_hash": base64.b64encode(acknowledgement.leaf_hash).decode("ascii"),
         "duplicate": acknowledgement.duplicate,
     }
-
-
-def _line(answer: dict[str, object]) -> bytes:
-    return orjson.dumps(answer) + b"\n"

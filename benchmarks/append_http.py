@@ -28,7 +28,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import cast
 
+import uvloop
 from nacl.signing import SigningKey
 
 from api.access import Tier
@@ -42,14 +44,14 @@ from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 from ledger.statement import Draft, Severity, Weighing, issue
 
-RUNS = 5
+RUNS = int(os.environ.get("RUNS", "5"))
 MANY = 256
 MANY_STATEMENTS = 6_000
 ONE_STATEMENTS = 300
 PORT = 8743
 
 AUTHORITY = Identity.parse("uscc", "11150000MB0XY0014W")
-SUBJECT = Identity.parse("uscc", "91150121MA0XY0010Q")
+SUBJECTS = [Identity.parse("fei", str(3_000_000_000 + number)) for number in range(1_000)]
 
 
 async def prepared(settings: Settings) -> None:
@@ -84,15 +86,16 @@ def presentations(seed: bytes, count: int) -> Iterator[bytes]:
         basis="lab",
         measures={"samples": 5, "samples_failed": 1},
     )
-    for _ in range(count):
+    for number in range(count):
+        subject = SUBJECTS[number % len(SUBJECTS)]
         draft = Draft(
             issuer=AUTHORITY.label(),
-            subject=SUBJECT.label(),
+            subject=subject.label(),
             jti=secrets.token_hex(16),
             issued_at=1_772_000_000,
             weighing=weighing,
             particulars={
-                "subject": {"id": SUBJECT.identifier, "scheme": "uscc"},
+                "subject": {"id": subject.identifier, "scheme": subject.scheme.value},
                 "text": "菌落总数超标",
                 "gtin": "06901234567892",
             },
@@ -100,18 +103,49 @@ def presentations(seed: bytes, count: int) -> Iterator[bytes]:
         yield issue(draft, seed, salts).presentation.encode()
 
 
-async def client(head: bytes, work: Iterator[bytes], waits: list[float]) -> None:
+class Client(asyncio.Protocol):
     """One connection: send, wait for the index, send the next."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-    for body in work:
-        started = time.perf_counter()
-        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 200"), answer
-        length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        assert b'"leaf_index"' in await reader.readexactly(length)
-        waits.append(time.perf_counter() - started)
-    writer.close()
+
+    def __init__(self, head: bytes, work: Iterator[bytes], waits: list[float]) -> None:
+        self._head = head
+        self._work = work
+        self._waits = waits
+        self._answer = b""
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        """Whole answers only."""
+        self._answer += data
+        head, found, body = self._answer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        assert head.startswith(b"HTTP/1.1 200"), self._answer
+        assert b'"leaf_index"' in body
+        self._waits.append(time.perf_counter() - self._sent_at)
+        self._answer = b""
+        self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The server left before the work was done."""
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionResetError())
+
+    def _next(self) -> None:
+        body = next(self._work, None)
+        if body is None:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
 async def load(token: str, bodies: list[bytes], clients: int) -> tuple[float, list[float]]:
@@ -122,8 +156,13 @@ async def load(token: str, bodies: list[bytes], clients: int) -> tuple[float, li
     ).encode()
     work = iter(bodies)
     waits: list[float] = []
+    loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    await asyncio.gather(*(client(head, work, waits) for _ in range(clients)))
+    connected = [
+        await loop.create_connection(lambda: Client(head, work, waits), "127.0.0.1", PORT)
+        for _ in range(clients)
+    ]
+    await asyncio.gather(*(client.done for _, client in connected))
     return len(bodies) / (time.perf_counter() - started), waits
 
 
@@ -160,8 +199,8 @@ def run(home: Path) -> tuple[float, float, float, float]:
         try:
             assert server.stdout is not None
             server.stdout.readline()
-            _, waits_of_one = asyncio.run(load(token, one, 1))
-            rate, waits = asyncio.run(load(token, many, MANY))
+            _, waits_of_one = uvloop.run(load(token, one, 1))
+            rate, waits = uvloop.run(load(token, many, MANY))
         finally:
             server.terminate()
     limit = verifications_a_second()

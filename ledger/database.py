@@ -4,15 +4,19 @@
     Database.connect    from an SQLAlchemy URL
     Database.reading    a session that must not write
     Database.writing    a session in one transaction, committed at the end of the block
+    Database.close      gives all connections back
 
 SQLite runs in WAL mode with `synchronous=FULL`, so that a commit is on disk when it returns, and
 takes its write lock when a writing transaction begins: a reader never turns writer half-way, which
-WAL would refuse. Writers of one process queue here instead of polling the file.
+WAL would refuse. Writers queue here instead of polling the file: those of one process at a lock of
+asyncio, those of several at two files beside the database (`_Turns`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,6 +31,12 @@ from sqlalchemy.ext.asyncio import (
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer of another process may hold SQLite's lock before we give up."""
+
+CACHE_KIB = 65_536
+"""Of each SQLite connection: the upper levels of the indexes of some million entries."""
+
+CHECKPOINT_PAGES = 8_000
+"""Some 32 MB of WAL: an index page that many batches touch is copied into the file once."""
 
 POOL_SIZE = 8
 """Connections to PostgreSQL that are kept; under load SQLAlchemy opens up to ten more."""
@@ -43,6 +53,7 @@ class Database:
             engine.execution_options(xin_writes=True), expire_on_commit=False
         )
         self._writer = asyncio.Lock()
+        self._turns = _Turns(engine.url.database) if self.is_sqlite else None
 
     @classmethod
     def connect(cls, url: str) -> Database:
@@ -64,8 +75,8 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """A session in one durable transaction: committed at the end, rolled back on a raise."""
-        if self.is_sqlite:
-            async with self._writer, self._write.begin() as session:
+        if self._turns is not None:
+            async with self._writer, self._turns, self._write.begin() as session:
                 yield session
         else:
             async with self._write.begin() as session:
@@ -74,6 +85,57 @@ class Database:
     async def close(self) -> None:
         """Give all connections back."""
         await self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
+
+
+class _Turns:
+    """The right to write a SQLite file, given to processes in the order in which they ask.
+
+    SQLite itself lets a writer that finds the file locked sleep and ask again, up to a tenth of a
+    second each time, while another that never pauses takes every turn. Here whoever is next holds
+    the first file while it waits for the second, and a writer that comes back waits behind it. The
+    system gives both locks back when a process ends, however it ends.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._files: tuple[int, int] | None = None
+
+    async def __aenter__(self) -> None:
+        if self._files is None:
+            names = (f"{self._path}.next", f"{self._path}.turn")
+            first, second = (os.open(name, os.O_RDWR | os.O_CREAT, 0o600) for name in names)
+            self._files = (first, second)
+        after, turn = self._files
+        await _locked(after)
+        try:
+            await _locked(turn)
+        finally:
+            fcntl.flock(after, fcntl.LOCK_UN)
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._files is not None
+        fcntl.flock(self._files[1], fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Forget both files."""
+        for file in self._files or ():
+            os.close(file)
+        self._files = None
+
+
+async def _locked(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting = asyncio.ensure_future(asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX))
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            # The thread cannot be called back: what it takes, it gives back at once.
+            waiting.add_done_callback(lambda _: fcntl.flock(file, fcntl.LOCK_UN))
+            raise
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
@@ -85,6 +147,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute(f"PRAGMA cache_size={-CACHE_KIB}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.close()
     except Exception:
         # A file that is no database. The driver's thread ends with its connection alone.

@@ -48,21 +48,29 @@ class Follower:
         self._views = tuple(views)
 
     async def step(self, *, limit: int = STEP_ENTRIES) -> int:
-        """Read at most `limit` entries; 0 when every view is at the head."""
+        """Tell at most `limit` entries; 0 when every view is at the head.
+
+        They are read before the transaction that writes, so that the writer of the log waits for
+        rows alone, never for parsing.
+        """
+        async with self._database.reading() as session:
+            first = await self._next(session)
+            entries = await Entries(session).read(first, limit)
+        if not entries:
+            return 0
+        assert entries[0].leaf_index == first
         async with self._database.writing() as session:
             cursors = await self._cursors(session)
-            first = min(cursor.next_index for cursor in cursors.values())
-            entries = await Entries(session).read(first, limit)
-            if not entries:
-                return 0
-            assert entries[0].leaf_index == first
+            # Another follower may have gone on meanwhile; an entry is told to each view once.
+            told = 0
             for view in self._views:
                 cursor = cursors[view.name]
                 ahead = [entry for entry in entries if entry.leaf_index >= cursor.next_index]
-                if ahead:
+                if ahead and ahead[0].leaf_index == cursor.next_index:
                     await view.apply(session, ahead)
                     cursor.next_index = ahead[-1].leaf_index + 1
-            return len(entries)
+                    told = max(told, len(ahead))
+        return told
 
     async def catch_up(self) -> int:
         """Step until every view is at the head; says how many entries were read."""
@@ -82,12 +90,16 @@ class Follower:
 
     async def _is_behind(self) -> bool:
         """Asked of a reader, so that views at the head cost no writing transaction."""
-        names = [view.name for view in self._views]
         async with self._database.reading() as session:
             size = await session.scalar(select(func.max(CheckpointRow.tree_size)))
-            query = select(func.count(), func.min(CursorRow.next_index))
-            count, first = (await session.execute(query.where(CursorRow.view.in_(names)))).one()
-        return (0 if count < len(names) else first or 0) < (size or 0)
+            return await self._next(session) < (size or 0)
+
+    async def _next(self, session: AsyncSession) -> int:
+        """The first index that some view has not read."""
+        names = [view.name for view in self._views]
+        query = select(func.count(), func.min(CursorRow.next_index))
+        count, first = (await session.execute(query.where(CursorRow.view.in_(names)))).one()
+        return (first or 0) if count == len(names) else 0
 
     async def _cursors(self, session: AsyncSession) -> dict[str, CursorRow]:
         names = [view.name for view in self._views]

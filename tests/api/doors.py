@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Credential, Tier, issue_credential
 from api.app import create_app
@@ -51,7 +51,7 @@ class Doors:
     """A founded log with a registry and a market authority, and the application over it."""
 
     service: Service
-    app: Starlette
+    app: ASGIApp
     clock: Clock
     client: httpx.AsyncClient
     references: Any = field(default_factory=lambda: count(1))

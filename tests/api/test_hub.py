@@ -1,0 +1,198 @@
+"""Invariants 1 and 11 between processes: a line to the writer answers as the writer does."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from api.founding import adopt_policy
+from api.hub import Hub, Line, WriterFailed, candidate_from_wire, candidate_to_wire
+from credit.errors import PolicyError
+from ledger.admission import Submission
+from ledger.batch import Acknowledgement
+from ledger.candidate import Candidate
+from ledger.control import KeyBegin, issue_control
+from ledger.entries import Entries
+from ledger.errors import (
+    DuplicateConflict,
+    LedgerError,
+    MandateMissing,
+    SignatureInvalid,
+    WriterFenced,
+)
+from ledger.sequencer import Sequencer
+from ledger.token import public_key_of, thumbprint
+from tests.api.doors import Doors, fine
+from tests.world import DAIRY, MARKET, TRADER, World, filing, rows_of_all_tables, seed_of
+
+
+@asynccontextmanager
+async def lines(doors: Doors, count: int = 1) -> AsyncIterator[list[Line]]:
+    """So many lines to a hub beside the doors' own sequencer."""
+    sequencer = doors.service.writer
+    assert isinstance(sequencer, Sequencer)
+    hub = Hub(sequencer)
+    opened = []
+    for _ in range(count):
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        await hub.connect(ours)
+        opened.append(await Line.open(theirs, doors.service.database))
+    try:
+        yield opened
+    finally:
+        for line in opened:
+            await line.close()
+        await hub.close()
+
+
+async def test_a_candidate_of_every_form_travels_unchanged(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        await world.file(DAIRY, "Dairy")
+        await world.begin_key("dairy", DAIRY.label())
+        await world.capture('{"名":"乳"}'.encode())
+        async with world.database.reading() as session:
+            entries = await Entries(session).read(0, 100)
+        forms = set()
+        for entry in entries:
+            candidate = Candidate.of(entry.body, signature_checked=True)
+            forms.add(candidate.form)
+            assert candidate_from_wire(candidate_to_wire(candidate)) == candidate
+        assert forms == {"control", "statement", "capture"}
+
+
+async def test_a_line_is_answered_as_the_writer_itself_answers(doors: Doors) -> None:
+    async with lines(doors) as (line,):
+        size = line.tree_size
+        assert size == doors.service.writer.tree_size
+        statement = doors.draft(fine(), jti="NM-1")
+        (first,) = await line.submit(Submission((statement,)))
+        assert (first.leaf_index, first.duplicate) == (size, False)
+        assert line.tree_size == size + 1
+        (again,) = await doors.service.writer.submit(Submission((statement,)))
+        assert again == first._replace(duplicate=True)
+        with pytest.raises(DuplicateConflict) as conflict:
+            await line.submit(Submission((doors.draft(fine(), jti="NM-1", about=TRADER),)))
+        assert conflict.value.path == ("payload", "jti")
+        assert str(size) in conflict.value.message
+
+
+async def test_what_is_refused_leaves_no_trace(doors: Doors) -> None:
+    await doors.service.followed(doors.service.writer.tree_size)
+    held = await rows_of_all_tables(doors.service.database)
+    async with lines(doors) as (line,):
+        whole = doors.draft(fine())
+        forged = replace(whole, token=replace(whole.token, signature=bytes(64)))
+        with pytest.raises(SignatureInvalid):
+            await line.submit(Submission((forged,)))
+        with pytest.raises(LedgerError):
+            await line.submit(Submission((whole, doors.draft(fine(), seed=seed_of("stranger")))))
+        # Both of one submission or none: the second has no mandate, as the writer alone knows.
+        with pytest.raises(MandateMissing) as refused:
+            await line.submit(
+                Submission(
+                    (
+                        whole,
+                        doors.draft(
+                            filing(), particulars={"country": "CN", "name": {"en": "Dairy"}}
+                        ),
+                    )
+                )
+            )
+        assert refused.value.path[0] == 1
+    assert await rows_of_all_tables(doors.service.database) == held
+
+
+async def test_a_policy_that_no_engine_reads_is_refused_by_its_own_code(doors: Doors) -> None:
+    async with lines(doors) as (line,):
+        service = replace(doors.service, sequencer=line)
+        with pytest.raises(PolicyError):
+            await adopt_policy(service, b"{}")
+
+
+async def test_many_lines_share_one_order(doors: Doors) -> None:
+    async with lines(doors, 3) as opened:
+        size = doors.service.writer.tree_size
+        answers = await asyncio.gather(
+            *(
+                line.submit_each(Submission((doors.draft(fine()),)) for _ in range(40))
+                for line in opened
+            )
+        )
+        told = [outcome for of_line in answers for outcome in of_line]
+        indexes = []
+        for outcome in told:
+            assert not isinstance(outcome, Exception)
+            (acknowledgement,) = outcome
+            assert isinstance(acknowledgement, Acknowledgement)
+            indexes.append(acknowledgement.leaf_index)
+        assert sorted(indexes) == list(range(size, size + 120))
+        for of_line in range(3):
+            mine = indexes[of_line * 40 : of_line * 40 + 40]
+            assert mine == sorted(mine)
+
+
+async def test_racing_lines_get_one_index_for_one_statement(doors: Doors) -> None:
+    async with lines(doors, 4) as opened:
+        statement = doors.draft(fine(), jti="NM-2")
+        answers = await asyncio.gather(
+            *(line.submit(Submission((statement,))) for line in opened for _ in range(8))
+        )
+        assert len({answer.leaf_index for (answer,) in answers}) == 1
+        assert sum(not answer.duplicate for (answer,) in answers) == 1
+
+
+async def test_whoever_stated_a_control_entry_may_rely_on_it_when_answered(doors: Doors) -> None:
+    async with lines(doors, 2) as (line, other):
+        key = public_key_of(seed_of("new"))
+        begin = KeyBegin(MARKET.label(), key, custodial=False, names={"en": "Market supervision"})
+        root = doors.service.keystore.get("root").seed
+        await line.submit(Submission((issue_control(begin, seed=root, jti="begin", issued_at=1),)))
+        assert thumbprint(key) in line.authorities.keys
+        statement = doors.draft(fine(), seed=seed_of("new"))
+        # The other line may not have heard yet: then the writer verifies.
+        (answer,) = await other.submit(Submission((statement,)))
+        assert answer.leaf_index == doors.service.writer.tree_size - 1
+
+
+async def test_a_line_hears_how_far_the_views_are_and_hurries_them(doors: Doors) -> None:
+    async with lines(doors, 2) as (door, views):
+        hurried = asyncio.Event()
+        views.awaited = hurried.set
+        size = door.tree_size
+        waiting = asyncio.create_task(door.reached(size + 1))
+        await asyncio.wait_for(hurried.wait(), 10)
+        views.tell_followed(size)
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        views.tell_followed(size + 1)
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_line_whose_writer_is_gone_refuses_at_once_and_later(doors: Doors) -> None:
+    async with lines(doors) as (line,):
+        statement = doors.draft(fine())
+        waiting = line.enqueue(
+            [Candidate.of(statement, signature_checked=False)],
+        )
+        await line.close()
+        with pytest.raises(WriterFenced):
+            await waiting
+        with pytest.raises(WriterFenced):
+            await line.submit(Submission((doors.draft(fine()),)))
+        with pytest.raises(WriterFenced):
+            await line.reached(line.tree_size + 1)
+
+
+async def test_a_failure_that_is_no_refusal_is_logged_there_and_told_as_one_here(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with lines(doors) as (line,):
+        candidate = Candidate.of(doors.draft(fine()), signature_checked=True)
+        with pytest.raises(WriterFailed):
+            await line.enqueue([candidate._replace(token=None)])  # type: ignore[arg-type]
+    assert "failed at a submission" in caplog.text
