@@ -74,8 +74,14 @@ class Frontier:
 
 
 def root(leaf_hashes: Iterable[Hash]) -> Hash:
-    """The root over `leaf_hashes` in order."""
-    return Frontier().extended(leaf_hashes).root
+    """The root over `leaf_hashes` in order: level by level, the odd one out carried up."""
+    level: Sequence[Hash] = tuple(leaf_hashes)
+    if not level:
+        return Frontier().root
+    while len(level) > 1:
+        pairs = [node_hash(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
+        level = [*pairs, level[-1]] if len(level) & 1 else pairs
+    return level[0]
 
 
 def peaks_of(tree_size: int) -> list[tuple[int, int]]:

@@ -138,9 +138,19 @@ def member_salt(secret: bytes, name: str) -> bytes:
 
 def seal(members: Mapping[str, bytes], secret: bytes) -> Hash:
     """The root over an event's members, the document's `@context` among them."""
+    sha256 = hashlib.sha256
+    # Code points and their UTF-8 sort alike. `leaf_hash` and `member_salt`, written out: twelve
+    # members of five hundred events are six thousand calls less.
+    named = [(name.encode(), members[name]) for name in sorted(members)]
     return root(
-        leaf_hash(member_salt(secret, name) + name.encode() + b"\x00" + members[name])
-        for name in sorted(members)
+        [
+            Hash(
+                sha256(
+                    b"\x00" + sha256(secret + name).digest()[:SECRET_BYTES] + name + b"\x00" + value
+                ).digest()
+            )
+            for name, value in named
+        ]
     )
 
 
@@ -231,10 +241,17 @@ class Capture:
 
     @classmethod
     def parse(
-        cls, token: Token, party: Party, context: bytes, events: Sequence[SealedEvent]
+        cls,
+        token: Token,
+        party: Party,
+        context: bytes,
+        events: Sequence[SealedEvent],
+        *,
+        sealed: Hash | None = None,
     ) -> Self:
         """Check form, label and root; no signature is judged here.
 
+        `sealed` is the root of these events where the caller has just computed it.
         Raises `CaptureInvalid`, `SealMismatch`, `LabelInvalid`, `StatementInvalid`.
         """
         payload = token.payload
@@ -259,7 +276,7 @@ class Capture:
         subject = label_member(payload, "sub")
         if subject != party.capture_label:
             raise CaptureInvalid("sub is not the party's capture label", path=("payload", "sub"))
-        if _root_member(payload) != events_root(events, context):
+        if _root_member(payload) != (sealed or events_root(events, context)):
             raise SealMismatch("the events do not hash to it", path=("payload", "events_root"))
         return cls(
             token=token,
@@ -298,16 +315,18 @@ def issue_capture(
     events: Sequence[SealedEvent],
 ) -> Capture:
     """Seal events and sign the capture. Raises what `Capture.parse` raises."""
+    sealed = events_root(events, context)
     payload: dict[str, Json] = {
         "capture": capture_id,
         "count": len(events),
-        "events_root": b64url(events_root(events, context)),
+        "events_root": b64url(sealed),
         "iat": issued_at,
         "iss": issuer,
         "jti": jti,
         "sub": party.capture_label,
     }
-    return Capture.parse(sign(seed, TokenType.CAPTURE, payload), party, context, events)
+    token = sign(seed, TokenType.CAPTURE, payload)
+    return Capture.parse(token, party, context, events, sealed=sealed)
 
 
 def _root_member(payload: Mapping[str, Json]) -> bytes:
