@@ -2,6 +2,7 @@
 
     Json         what a value may be
     encode       value to bytes
+    encode_known  the same for a value that is known to be within the profile
     decode       bytes to value; refuses every other spelling
     b64url       bytes to base64url without padding (RFC 4648 §5, RFC 7515 §2)
     unb64url     its exact inverse; refuses every other spelling
@@ -47,6 +48,11 @@ def encode(value: Json) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise NotCanonical(f"the value has no JSON text: {error}") from None
+
+
+def encode_known(value: Json) -> bytes:
+    """The canonical bytes of a value that `decode` gave, or of parts of such values."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def decode(raw: bytes) -> Json:

@@ -22,7 +22,7 @@ from datetime import date
 from enum import Enum
 from typing import Self, cast
 
-from ledger.canonical import INTEGER_LIMIT, Json, encode
+from ledger.canonical import INTEGER_LIMIT, Json, encode_known
 from ledger.disclosure import WEIGHING, Disclosure, join_presentation
 from ledger.errors import DisclosureInvalid, LabelInvalid, StatementInvalid
 from ledger.identity import SubjectLabel, parse_label
@@ -172,7 +172,7 @@ class Statement:
             "sub": self.subject,
             "weighing": self.weighing.values(),
         }
-        return hashlib.sha256(encode(content)).digest()
+        return hashlib.sha256(encode_known(content)).digest()
 
 
 @dataclass(frozen=True, slots=True)
