@@ -30,6 +30,14 @@ PAUSE_S = 0.05
 """How long views may lag while nobody waits for them: many small batches are then followed in one
 transaction, which on SQLite would otherwise take turns with the writer's own."""
 
+BURST_ENTRIES = 50
+"""Of one pause: with a thousand entries a second or more coming, the views let the writer go first,
+for what they cost is a third of what can be taken in."""
+
+LAG_ENTRIES_MAX = 20_000
+"""How far the views fall behind in a burst: some three seconds of following, which is how long an
+officer then waits to read an own write."""
+
 TICK_S = 60.0
 """How long a new civil day may go unnoticed while nothing is stated."""
 
@@ -87,7 +95,8 @@ class Following:
     async def _once(self) -> None:
         self._awaited.clear()
         size = self._writer.tree_size
-        await self._follower.catch_up()
+        # No further: in a burst the head would run ahead for ever.
+        await self._follower.catch_up(size)
         await refresh_ratings(self._database, self._today())
         async with self._moved:
             self._size = max(size, self._size)
@@ -95,8 +104,18 @@ class Following:
         self._tell(self._size)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._writer.grown_beyond(size), TICK_S)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """Until somebody waits, no burst is under way, or the views are far behind."""
+        while True:
+            size = self._writer.tree_size
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
+                return
+            grown = self._writer.tree_size - size
+            if grown < BURST_ENTRIES or self._writer.tree_size - self._size >= LAG_ENTRIES_MAX:
+                return
 
 
 async def refresh_ratings(database: Database, day: date) -> int:

@@ -42,10 +42,6 @@ RESTART_S = 1.0
 STOP_S = 15.0
 """For a process to end when told to: the doors give requests under way ten seconds."""
 
-VIEWS_NICENESS = 10
-"""Whoever waits for an index comes before whoever waits for a list: in a burst the views take a
-tenth of a core, and catch up after it."""
-
 SWITCH_INTERVAL_S = 0.0005
 """How long one thread may keep the others waiting: a signature takes a tenth of that."""
 
@@ -97,8 +93,6 @@ class Processes:
                     role,
                     *map(str, fds),
                     pass_fds=fds,
-                    # A signal from the terminal is for the writer's process, which ends the others.
-                    start_new_session=True,
                     stdout=asyncio.subprocess.PIPE,
                 )
             try:
@@ -143,7 +137,7 @@ async def door(line_end: socket.socket, listening: socket.socket) -> None:
     settings = Settings.from_environment()
     async with (
         Service.at_door(settings, line_end) as service,
-        Serving.running(create_app(service), listening) as serving,
+        Serving.running(create_app(service), listening, signals=(signal.SIGTERM,)) as serving,
     ):
         settle()
         _say_ready()
@@ -157,7 +151,6 @@ async def door(line_end: socket.socket, listening: socket.socket) -> None:
 
 async def views(line_end: socket.socket) -> None:
     """Follow the log until told to stop, or until the writer's process is gone."""
-    os.nice(VIEWS_NICENESS)
     database = Database.connect(Settings.from_environment().database_url)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
@@ -200,6 +193,8 @@ def main(arguments: Sequence[str]) -> None:
     role, line, listening = arguments[0], int(arguments[1]), int(arguments[2])
     line_end, shared = socket.socket(fileno=line), socket.socket(fileno=listening)
     line_end.setblocking(False)
+    # The terminal's is for the writer's process, which ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     uvloop.run(door(line_end, shared) if role == "door" else views(line_end))
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
@@ -75,11 +75,17 @@ class Serving:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, app: ASGIApp, on: socket.socket) -> AsyncIterator[Serving]:
+    async def running(
+        cls,
+        app: ASGIApp,
+        on: socket.socket,
+        *,
+        signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+    ) -> AsyncIterator[Serving]:
         """Answer requests while the block runs; the first ones may come at once."""
         serving = cls(app)
         loop = asyncio.get_running_loop()
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
+        for signal_number in signals:
             loop.add_signal_handler(signal_number, serving.stop)
         task = asyncio.create_task(serving._server.serve(sockets=[on]), name="server")
         task.add_done_callback(lambda _: serving._stopped.set())
@@ -92,7 +98,7 @@ class Serving:
         finally:
             serving._server.should_exit = True
             await task
-            for signal_number in (signal.SIGINT, signal.SIGTERM):
+            for signal_number in signals:
                 loop.remove_signal_handler(signal_number)
 
     async def until_stopped(self, work: Coroutine[Any, Any, None]) -> None:

@@ -72,10 +72,10 @@ class Follower:
                     told = max(told, len(ahead))
         return told
 
-    async def catch_up(self) -> int:
-        """Step until every view is at the head; says how many entries were read."""
+    async def catch_up(self, tree_size: int | None = None) -> int:
+        """Step until every view has read that far, or is at the head; says how many were told."""
         done = 0
-        while await self._is_behind():
+        while await self._is_behind(tree_size):
             done += await self.step()
         return done
 
@@ -88,11 +88,11 @@ class Follower:
                 cursors[view.name].next_index = 0
         return await self.catch_up()
 
-    async def _is_behind(self) -> bool:
+    async def _is_behind(self, tree_size: int | None) -> bool:
         """Asked of a reader, so that views at the head cost no writing transaction."""
         async with self._database.reading() as session:
-            size = await session.scalar(select(func.max(CheckpointRow.tree_size)))
-            return await self._next(session) < (size or 0)
+            size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
+            return await self._next(session) < min(size, size if tree_size is None else tree_size)
 
     async def _next(self, session: AsyncSession) -> int:
         """The first index that some view has not read."""
