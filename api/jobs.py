@@ -34,6 +34,9 @@ BURST_ENTRIES = 50
 """Of one pause: with a thousand entries a second or more coming, the views let the writer go first,
 for what they cost is a third of what can be taken in."""
 
+BURST_S = 0.3
+"""How long after such a pause a burst is taken to be under way: the largest batch takes that long."""
+
 LAG_ENTRIES_MAX = 20_000
 """How far the views fall behind in a burst: some three seconds of following, which is how long an
 officer then waits to read an own write."""
@@ -108,13 +111,17 @@ class Following:
 
     async def _pause(self) -> None:
         """Until somebody waits, no burst is under way, or the views are far behind."""
+        now = asyncio.get_running_loop().time
+        burst_until = now()
         while True:
             size = self._writer.tree_size
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
                 return
-            grown = self._writer.tree_size - size
-            if grown < BURST_ENTRIES or self._writer.tree_size - self._size >= LAG_ENTRIES_MAX:
+            if self._writer.tree_size - size >= BURST_ENTRIES:
+                burst_until = now() + BURST_S
+            behind = self._writer.tree_size - self._size
+            if now() >= burst_until or behind >= LAG_ENTRIES_MAX:
                 return
 
 
