@@ -35,7 +35,7 @@ BURST_ENTRIES = 50
 for what they cost is a third of what can be taken in."""
 
 BURST_S = 0.3
-"""How long after such a pause a burst is taken to be under way: the largest batch takes that long."""
+"""How long after such a pause a burst is under way: the largest batch takes that long."""
 
 LAG_ENTRIES_MAX = 20_000
 """How far the views fall behind in a burst: some three seconds of following, which is how long an
