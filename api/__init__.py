@@ -5,7 +5,10 @@
     service       everything a process holds open
     founding      a new log, its authorities and its policy
     jobs          background work
+    storage       the database and the folder of tiles that the settings name
     cosigning     each new head sent to witnesses
+    heads         which head is shown
+    publishing    the folder of tiles shows it
     rebuild       every view made again
     fault         the form of every refusal of this folder
     errors        where the trees of errors meet

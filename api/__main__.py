@@ -10,7 +10,7 @@
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
-    log         audit a whole log, here or elsewhere
+    log         audit a whole log, here or elsewhere; write it as files
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 
@@ -314,6 +314,29 @@ def log_audit(
     seconds = perf_counter() - started
     members = report_members(report, seconds)
     typer.echo(json.dumps(members) if as_json else report_text(report, seconds))
+
+
+@logs.command("tiles")
+def log_tiles(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder; by default XIN_TILES_FOLDER.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: hold each file against the entries.")
+    ] = False,
+) -> None:
+    """Write the log as files for any static server: tiles, entry bundles, checkpoint."""
+    from api.progress import Bar
+    from api.storage import check_tiles, write_tiles
+
+    settings = _settings()
+    path = folder or settings.tiles_folder
+    if path is None:
+        raise typer.BadParameter("no FOLDER is given, and XIN_TILES_FOLDER is not set")
+    with Bar.shown("hashing") as bar:
+        work = check_tiles if check else write_tiles
+        files = _run(work(settings, path, expect=bar.expect, advance=bar.advance))
+    typer.echo(f"{path}: {files} files {'are as the log has them' if check else 'written'}")
 
 
 @xin.command()

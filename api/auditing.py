@@ -30,6 +30,7 @@ from api.fault import Fault
 from api.migration import require_head
 from api.progress import Bar
 from api.settings import Settings
+from api.storage import open_database
 from ledger.audit import (
     AuditReport,
     LeafAudit,
@@ -41,7 +42,6 @@ from ledger.audit import (
 )
 from ledger.auditor import StoredLog, audit_database
 from ledger.checkpoint import Checkpoint
-from ledger.database import Database
 from ledger.errors import LedgerError
 from ledger.merkle import HASH_BYTES
 from ledger.note import NOTE_BYTES_MAX, Verifier
@@ -90,7 +90,7 @@ async def audit_ledger(
     openings: bool = True,
 ) -> AuditReport:
     """Raises `AuditFinding`, `LedgerEmpty`, `NoteMalformed`, `DatabaseNotAtHead`."""
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await require_head(database)
         key = None if log_key is None else Verifier.parse(log_key)

@@ -1,6 +1,7 @@
 """Has each new head cosigned by witnesses, and serves the newest that has its quorum.
 
     Cosigning           one task that asks the witnesses of a policy, round after round
+    Cosigning.recall    after a restart: what was served before it
     Cosigning.step      one round: the newest head, sent to every witness at once
     Cosigning.note      the newest head that has the quorum, with its cosignatures
     Cosigning.reached   waits until a size has the quorum
@@ -8,8 +9,8 @@
 
 A round sends one head to all witnesses, so that their cosignatures meet under one note; it is
 served as soon as it has its quorum. Without a quorum the last head that had one is served, and
-none before the first: whoever asks for cosignatures is never shown a head that lacks them. Nothing
-is stored: a witness that is asked again for the same head cosigns it again.
+none before the first: whoever asks for cosignatures is never shown a head that lacks them. A head
+is kept before it is served (`ledger.cosigned`); the cosignatures that come later, after the round.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import httpx
 
 from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint
 from ledger.cosignature import CosignatureVerifier
+from ledger.cosigned import CosignedHeads
 from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import LedgerEmpty, QuorumMissing
@@ -85,6 +87,7 @@ class Cosigning:
                 self._by_url.setdefault(witness.url.rstrip("/"), []).append(witness.verifier)
         self._stands_at = dict.fromkeys(self._by_url, 0)
         self._note: SignedNote | None = None
+        self._kept: SignedNote | None = None
         self._tree_size = 0
         self._lines: dict[str, tuple[NoteSignature, ...]] = {}
         self._advanced = asyncio.Event()
@@ -113,26 +116,37 @@ class Cosigning:
         while self._tree_size < tree_size:
             await self._advanced.wait()
 
+    async def recall(self) -> None:
+        """Serve what was served before a restart, if it satisfies the policy still."""
+        log = self._sequencer.authorities.genesis
+        if log is None:
+            return
+        async with self._database.reading() as session:
+            try:
+                note = await CosignedHeads(session).newest(self._policy, log.log_key)
+            except QuorumMissing:
+                return
+        self._note = note
+        self._tree_size = Checkpoint.parse(note.text).tree_size
+        for url, verifiers in self._by_url.items():
+            known = {(one.name, one.key_id) for one in verifiers}
+            lines = [line for line in note.signatures if (line.name, line.key_id) in known]
+            self._lines[url] = tuple(lines)
+
     async def step(self) -> int:
         """One round; says how many witnesses did not cosign. Raises `LedgerEmpty`."""
         async with self._database.reading() as session:
             note = SignedNote.parse((await Entries(session).head()).note.encode())
         checkpoint = Checkpoint.parse(note.text)
         # What a witness said about this head in an earlier round stays true if it is away now.
-        lines = self._lines if checkpoint.tree_size == self._tree_size else {}
-        answered: set[str] = set()
-        self._serve(checkpoint, note, lines)
-
-        async def ask_and_serve(url: str) -> None:
-            lines[url] = await self._ask(url, note, checkpoint)
-            answered.add(url)
-            self._serve(checkpoint, note, lines)
-
+        lines = dict(self._lines) if checkpoint.tree_size == self._tree_size else {}
+        await self._serve(checkpoint, note, lines)
         asked = {
-            asyncio.create_task(ask_and_serve(url), name=f"cosigning {url}") for url in self._by_url
+            asyncio.create_task(self._ask(url, note, checkpoint), name=f"cosigning {url}"): url
+            for url in self._by_url
         }
         try:
-            await self._wait(asked, checkpoint)
+            await self._gather(asked, checkpoint, note, lines)
         finally:
             for task in asked:
                 task.cancel()
@@ -140,27 +154,42 @@ class Cosigning:
         for task, outcome in zip(asked, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 logger.warning("%s: %r", task.get_name(), outcome)
-        return len(self._by_url) - len(answered)
+        if self._note is not None and self._note != self._kept:
+            await self._keep(self._note)
+        return sum(not isinstance(outcome, tuple) for outcome in outcomes)
 
-    async def _wait(self, asked: set[asyncio.Task[None]], checkpoint: Checkpoint) -> None:
+    async def _gather(
+        self,
+        asked: Mapping[asyncio.Task[tuple[NoteSignature, ...]], str],
+        checkpoint: Checkpoint,
+        note: SignedNote,
+        lines: dict[str, tuple[NoteSignature, ...]],
+    ) -> None:
         """Until all have answered, or a quorum has and the others had their grace."""
         loop = asyncio.get_running_loop()
         deadline, quorum_at = loop.time() + ROUND_S, None
-        pending = asked
+        pending = set(asked)
         while pending and loop.time() < deadline:
             if quorum_at is None and self._tree_size >= checkpoint.tree_size:
                 quorum_at = loop.time()
                 deadline = min(deadline, quorum_at + GRACE_S)
-            _, pending = await asyncio.wait(
+            done, pending = await asyncio.wait(
                 pending,
                 timeout=max(0.0, deadline - loop.time()),
                 return_when=asyncio.FIRST_COMPLETED,
             )
+            for task in done:
+                if task.exception() is None:
+                    lines[asked[task]] = task.result()
+            await self._serve(checkpoint, note, lines)
 
-    def _serve(
+    async def _serve(
         self, checkpoint: Checkpoint, note: SignedNote, lines: dict[str, tuple[NoteSignature, ...]]
     ) -> None:
-        """Serve the head from now on, when these verified lines are a quorum."""
+        """Serve the head from now on, when these verified lines are a quorum.
+
+        A head is kept before it is first served, so that a restart shows no older one.
+        """
         cosigned = [line for url in self._by_url for line in lines.get(url, ())]
         known = {(line.name, line.key_id) for line in cosigned}
         verifiers = [
@@ -169,11 +198,19 @@ class Cosigning:
             if (witness.verifier.name, witness.verifier.key_id) in known
         ]
         if self._policy.is_met(verifiers) and checkpoint.tree_size >= self._tree_size:
+            served = SignedNote(note.text, (*note.signatures, *cosigned))
+            if checkpoint.tree_size > self._tree_size or self._note is None:
+                await self._keep(served)
             self._tree_size = checkpoint.tree_size
-            self._note = SignedNote(note.text, (*note.signatures, *cosigned))
-            self._lines = lines
+            self._note = served
+            self._lines = dict(lines)
             self._advanced.set()
             self._advanced = asyncio.Event()
+
+    async def _keep(self, note: SignedNote) -> None:
+        async with self._database.writing() as session:
+            await CosignedHeads(session).keep(note)
+        self._kept = note
 
     async def _ask(
         self, url: str, note: SignedNote, checkpoint: Checkpoint

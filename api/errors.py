@@ -181,7 +181,7 @@ _INTERNAL = Refusal(INTERNAL, "this server failed; the failure was logged")
 
 _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.EntryUnknown: 404,
-    ledger_errors.TilePathMalformed: 404,
+    ledger_errors.TilePathMalformed: 400,
     ledger_errors.LedgerEmpty: 404,
     ledger_errors.OriginUnknown: 404,
     ledger_errors.RequestToWitnessMalformed: 400,
@@ -196,6 +196,9 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.WriterOverloaded: 503,
     ledger_errors.WitnessClockBehind: 503,
     ledger_errors.QuorumMissing: 503,
+    ledger_errors.TileConflict: 503,
+    ledger_errors.TileMissing: 503,
+    ledger_errors.TilesAhead: 503,
 }
 
 UNPROCESSABLE = 422

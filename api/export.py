@@ -26,9 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.fault import Fault
 from api.migration import require_head
 from api.settings import Settings
+from api.storage import open_database
 from ledger.canonical import Json, encode
 from ledger.control import Control, KeyBegin, KeyEnd, Mandate, PolicyAdoption
-from ledger.database import Database
 from ledger.directory import Directory
 from ledger.disclosure import WEIGHING, Disclosure, join_presentation
 from ledger.entries import READ_MAX, Entries, Head, LoggedEntry
@@ -156,7 +156,7 @@ async def write_proof(
 
     Raises `NotExportable`, `DatabaseNotAtHead`, `LedgerError`.
     """
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await require_head(database)
         async with database.reading() as session:

@@ -28,7 +28,9 @@ import httpx
 from api.cosigning import ROUND_S, Cosigning
 from api.hub import Line
 from api.jobs import Following
+from api.publishing import Publishing
 from api.settings import Settings
+from api.storage import complete_tiles, open_database, tile_folder
 from credit.policy import Policy
 from credit.ratings import CreditView
 from ledger.admission import Submission
@@ -100,7 +102,7 @@ class Service:
         Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
         """
         async with AsyncExitStack() as stack:
-            database = Database.connect(settings.database_url)
+            database = open_database(settings)
             stack.push_async_callback(database.close)
             keystore = Keystore(settings.keys_folder)
             follower = Follower(database, views())
@@ -110,6 +112,7 @@ class Service:
             if writes:
                 lock = await WriterLock.acquire(database, address=settings.address)
                 stack.push_async_callback(lock.release)
+                await complete_tiles(database, settings)
                 origin = await _origin(database, settings.origin)
                 sequencer = await Sequencer.open(
                     database,
@@ -125,7 +128,20 @@ class Service:
                     client = httpx.AsyncClient(timeout=ROUND_S)
                     cosigning = Cosigning(database, sequencer, settings.witness_policy, client)
                     stack.push_async_callback(cosigning.close)
+                    await cosigning.recall()
                     cosigning.start()
+                folder = tile_folder(settings)
+                if folder is not None:
+                    publishing = Publishing(
+                        database,
+                        sequencer,
+                        folder,
+                        policy=settings.witness_policy,
+                        cosigning=cosigning,
+                        drop_partials=settings.drop_partial_tiles,
+                    )
+                    stack.push_async_callback(publishing.close)
+                    publishing.start()
             yield cls(settings, database, keystore, follower, now, sequencer, following, cosigning)
 
     @classmethod

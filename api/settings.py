@@ -60,6 +60,11 @@ class Settings:
     doors: int = 0
     """XIN_DOORS: processes that answer; 0 answers in the writer's own."""
 
+    tiles_folder: Path | None = None
+    """XIN_TILES_FOLDER: the log as C2SP files in this folder, instead of rows for its tiles."""
+    drop_partial_tiles: bool = False
+    """XIN_TILES_DROP_PARTIALS=1: there, partial tiles go once their full tile is published."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Raises `SettingsInvalid`."""
@@ -75,6 +80,8 @@ class Settings:
             credential_issuers=_issuers(given.get("XIN_CREDENTIAL_ISSUERS") or "{}"),
             witness_policy=_policy(given.get("XIN_WITNESS_POLICY") or ""),
             doors=_doors(given.get("XIN_DOORS") or str(_default_doors())),
+            tiles_folder=_folder(given.get("XIN_TILES_FOLDER") or ""),
+            drop_partial_tiles=given.get("XIN_TILES_DROP_PARTIALS") == "1",
         )
 
     @property
@@ -121,6 +128,10 @@ def _database_url(text: str) -> str:
             f"{name} begins with {driver!r}, not with {' or '.join(DRIVERS)}", path=(name,)
         )
     return text
+
+
+def _folder(path: str) -> Path | None:
+    return Path(path).absolute() if path else None
 
 
 def _policy(file: str) -> WitnessPolicy | None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from api.heads import served_head
 from api.service import Service, genesis_of
 from ledger.entries import Entries
-from ledger.errors import QuorumMissing
 from ledger.tiles import parse_path
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -55,9 +55,7 @@ class TileDoor:
         )
 
     async def _head(self) -> str:
-        if self._service.settings.witness_policy is not None:
-            if self._service.cosigning is None:
-                raise QuorumMissing("this process asks no witnesses; the one that writes does")
-            return str(self._service.cosigning.note)
-        async with self._service.database.reading() as session:
-            return (await Entries(session).head()).note
+        service = self._service
+        async with service.database.reading() as session:
+            head = await served_head(session, service.settings.witness_policy, service.cosigning)
+        return str(head.note)

@@ -20,6 +20,7 @@ candidate       a body flattened: what the writer judges, and the rows it become
 admission       the rules between a submission and the log
 errors          every refusal, and its code
 tables          the tables
+tile_store, tile_folder  where the tiles are kept: rows, or files that any static server serves
 database        SQLite and PostgreSQL, opened alike
 keystore        private keys in custody
 salts           salts for disclosures
@@ -27,6 +28,7 @@ writer_lock     one writer per log
 batch           what one transaction adds, decided before it is written
 append          the one hot write, by the drivers
 writer          what a door asks of the writer, in whichever process it runs
+cosigned        heads kept with their cosignatures
 sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log

@@ -55,9 +55,9 @@ from ledger.tables import (
     EntryRow,
     EventRow,
     OpeningRow,
-    TileRow,
 )
-from ledger.tiles import ENTRIES, TILE_WIDTH, Tile, width_in_tree
+from ledger.tile_store import tiles_of
+from ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 from ledger.token import Token
 
 BLOCK_BUNDLES = 8
@@ -230,15 +230,11 @@ class StoredLog:
         return found
 
     async def tile(self, tile: Tile) -> bytes | None:
-        """The hashes of a tile, exactly as the row has them."""
+        """The hashes of a tile, exactly as they are stored."""
         key = (tile.level, tile.index)
         if key not in self._tiles:
-            query = select(TileRow.tile_index, TileRow.hashes).where(
-                TileRow.level == tile.level,
-                TileRow.tile_index.between(tile.index, tile.index + BLOCK_BUNDLES - 1),
-            )
-            for index, hashes in await self._session.execute(query):
-                self._tiles[tile.level, index] = hashes
+            block = [(tile.level, tile.index + ahead) for ahead in range(BLOCK_BUNDLES)]
+            self._tiles |= await tiles_of(self._session).stored(self._session, block)
         return self._tiles.pop(key, None)
 
     async def entries(self, tile: Tile) -> list[bytes]:
@@ -323,12 +319,9 @@ class StoredLog:
                 f"there are entries other than those of the newest checkpoint, below {tree_size}",
                 path=("entry", min(first, 0) or tree_size),
             )
-        index = TileRow.tile_index
-        query = select(TileRow.level, func.min(index), func.max(index)).group_by(TileRow.level)
-        for level, first, last in await self._session.execute(query.order_by(TileRow.level)):
-            if level < 0 or first < 0 or not width_in_tree(level, last, tree_size):
-                outside = first if level < 0 or first < 0 else last
-                raise BeyondHead("the tree has no such tile", path=("tile", level, outside))
+        outside = await tiles_of(self._session).outside(self._session, tree_size)
+        if outside is not None:
+            raise BeyondHead("the tree has no such tile", path=("tile", *outside))
         alone = await self._session.scalar(
             select(func.min(EventRow.leaf_index)).where(
                 ~exists().where(CaptureRow.leaf_index == EventRow.leaf_index)

@@ -5,6 +5,7 @@
     Database.reading    a session that must not write
     Database.writing    a session in one transaction, committed at the end of the block
     Database.close      gives all connections back
+    Database.session_info   what every session carries in its `info`
 
 SQLite runs in WAL mode with `synchronous=FULL`, so that a commit is on disk when it returns, and
 takes its write lock when a writing transaction begins: a reader never turns writer half-way, which
@@ -48,9 +49,12 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._read = async_sessionmaker(engine, expire_on_commit=False)
+        self.session_info: dict[str, object] = {}
+        self._read = async_sessionmaker(engine, expire_on_commit=False, info=self.session_info)
         self._write = async_sessionmaker(
-            engine.execution_options(xin_writes=True), expire_on_commit=False
+            engine.execution_options(xin_writes=True),
+            expire_on_commit=False,
+            info=self.session_info,
         )
         self._writer = asyncio.Lock()
         self._turns = _Turns(engine.url.database) if self.is_sqlite else None

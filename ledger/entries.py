@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.authority import Authorities
@@ -25,7 +25,14 @@ from ledger.checkpoint import TREE_SIZE_MAX
 from ledger.control import Control
 from ledger.errors import EntryUnknown, LedgerEmpty, ProofInvalid
 from ledger.identity import SubjectLabel
-from ledger.merkle import Hash, NodeReader, consistency_path, inclusion_path, leaf_hash
+from ledger.merkle import (
+    HASH_BYTES,
+    Hash,
+    NodeReader,
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+)
 from ledger.presentation import read_statement
 from ledger.seal import Capture, Party, SealedEvent
 from ledger.tables import (
@@ -35,8 +42,8 @@ from ledger.tables import (
     EntryRow,
     EventRow,
     OpeningRow,
-    TileRow,
 )
+from ledger.tile_store import tiles_of
 from ledger.tiles import (
     ENTRIES,
     TILE_WIDTH,
@@ -163,6 +170,11 @@ class Entries:
             raise LedgerEmpty("the log has no entry yet")
         return _head(row)
 
+    async def head_at(self, tree_size: int) -> Head | None:
+        """The checkpoint of exactly that size, if one was ever signed."""
+        row = await self._session.get(CheckpointRow, tree_size)
+        return None if row is None else _head(row)
+
     async def size_known_at(self, instant: datetime) -> int:
         """The tree size the log had at that instant; 0 before its first entry."""
         query = select(func.max(CheckpointRow.tree_size)).where(CheckpointRow.logged_at <= instant)
@@ -175,8 +187,9 @@ class Entries:
             raise EntryUnknown("the log has no such tile", path=("tile",))
         if tile.level == ENTRIES:
             return entry_bundle(await self._leaves(tile.index * TILE_WIDTH, tile.width))
-        row = await self._session.get_one(TileRow, (tile.level, tile.index))
-        return row.hashes[: tile.width * 32]
+        place = (tile.level, tile.index)
+        stored = await tiles_of(self._session).read(self._session, [place])
+        return stored[place][: tile.width * HASH_BYTES]
 
     async def inclusion_path(self, leaf_index: int, tree_size: int) -> list[Hash]:
         """RFC 9162 §2.1.3.1, from tiles. Raises `EntryUnknown`."""
@@ -191,7 +204,7 @@ class Entries:
         return await self._from_tiles(lambda node: consistency_path(old_size, new_size, node))
 
     async def _from_tiles(self, make: Callable[[NodeReader], _Answer]) -> _Answer:
-        """Ask which nodes a proof needs, read their tiles in one statement, then make it."""
+        """Ask which nodes a proof needs, read their tiles at once, then make it."""
         wanted: set[tuple[int, int]] = set()
 
         def note_down(level: int, index: int) -> Hash:
@@ -199,11 +212,7 @@ class Entries:
             return Hash(bytes(32))
 
         make(note_down)
-        coordinates = tuple_(TileRow.level, TileRow.tile_index)
-        query = select(TileRow).where(coordinates.in_(sorted(wanted)))
-        tiles = {
-            (row.level, row.tile_index): row.hashes for row in await self._session.scalars(query)
-        }
+        tiles = await tiles_of(self._session).read(self._session, wanted)
 
         def look_up(level: int, index: int) -> Hash:
             hashes = tiles.get(tile_of_node(level, index), b"")

@@ -38,6 +38,9 @@
     ├── QuorumMissing         fewer cosignatures than the policy asks for
     ├── LogProofMalformed     a tlog-proof with another spelling
     ├── TilePathMalformed     a tile path with another spelling
+    ├── TileConflict          a file of tiles with other bytes than a signed head covers
+    ├── TileMissing           a file of tiles that the log has and its folder has not
+    ├── TilesAhead            a folder of tiles that shows more than the database has
     ├── ProofInvalid          a Merkle proof that does not lead to the root
     ├── EntryUnknown          an index at or beyond the tree
     ├── LedgerEmpty           a log without its genesis entry
@@ -252,6 +255,18 @@ class LogProofMalformed(LedgerError):
 
 class TilePathMalformed(LedgerError):
     code = "LEDGER_TILE_PATH_MALFORMED"
+
+
+class TileConflict(LedgerError):
+    code = "LEDGER_TILE_CONFLICT"
+
+
+class TileMissing(LedgerError):
+    code = "LEDGER_TILE_MISSING"
+
+
+class TilesAhead(LedgerError):
+    code = "LEDGER_TILES_AHEAD"
 
 
 class ProofInvalid(LedgerError):

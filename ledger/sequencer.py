@@ -10,7 +10,7 @@ client alone waits one commit, and many share one. A batch is one transaction, i
     1. look up every (issuer, jti): known content is answered with its first index
     2. decide each submission at the indexes it would get (`ledger.admission`)
     3. insert entries, tokens, disclosures, captures, events and bindings
-    4. replace the tiles of the right edge
+    4. write the tiles of the right edge, to rows or to files (`ledger.tile_store`)
     5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
     6. commit
 
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -51,8 +51,9 @@ from ledger.errors import (
 from ledger.follower import Follower
 from ledger.merkle import HASH_BYTES
 from ledger.note import Signer, Verifier
-from ledger.tables import CheckpointRow, TileRow
-from ledger.tiles import RightEdge, Tile, edge_tiles
+from ledger.tables import CheckpointRow
+from ledger.tile_store import tiles_of
+from ledger.tiles import RightEdge, edge_tiles
 from ledger.writer import Answer, Writer
 
 QUEUE_SUBMISSIONS_MAX = 8_192
@@ -239,7 +240,7 @@ class Sequencer(Writer):
                     logged_at = max(logged_at, self._last_logged_at)
                 edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
                 await insert_rows(session, batch.admitted, logged_at)
-                await _replace_tiles(session, tiles)
+                await tiles_of(session).write(session, self._edge.tree_size, tiles)
                 await self._insert_checkpoint(session, batch, edge, logged_at)
         self._edge = edge
         self._last_logged_at = logged_at
@@ -312,30 +313,12 @@ def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
 
 
 async def _read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
+    tiles = [tile for tile in edge_tiles(tree_size) if tile.width]
+    stored = await tiles_of(session).read(session, [(tile.level, tile.index) for tile in tiles])
     partials = []
     for tile in edge_tiles(tree_size):
-        hashes = b""
-        if tile.width:
-            row = await session.get(TileRow, (tile.level, tile.index))
-            hashes = b"" if row is None else row.hashes
-            if len(hashes) != tile.width * HASH_BYTES:
-                raise ProofInvalid(f"the tile at level {tile.level}, {tile.index} is cut short")
+        hashes = stored.get((tile.level, tile.index), b"") if tile.width else b""
+        if len(hashes) != tile.width * HASH_BYTES:
+            raise ProofInvalid(f"the tile at level {tile.level}, {tile.index} is cut short")
         partials.append(hashes)
     return RightEdge(tree_size, tuple(partials))
-
-
-async def _replace_tiles(session: AsyncSession, tiles: Sequence[tuple[Tile, bytes]]) -> None:
-    first: dict[int, int] = {}
-    for tile, _ in tiles:
-        first.setdefault(tile.level, tile.index)
-    for level, index in first.items():
-        await session.execute(
-            delete(TileRow).where(TileRow.level == level, TileRow.tile_index == index)
-        )
-    await session.execute(
-        insert(TileRow),
-        [
-            {"level": tile.level, "tile_index": tile.index, "hashes": hashes}
-            for tile, hashes in tiles
-        ],
-    )

@@ -6,6 +6,7 @@
     EntryRow           the log: the bytes of each leaf
     TileRow            the log: hash tiles; a partial row is a prefix of what replaces it
     CheckpointRow      the log: signed heads; one successor each, which fences writers
+    CosignedHeadRow    the log: what witnesses said of its heads
     OpeningRow         opening store: token, instant and idempotency key of each index
     DisclosureRow      opening store: what opens a statement
     CaptureRow         opening store: context and party of a capture
@@ -14,7 +15,8 @@
     EnterpriseRow      view: enterprises as their filings name them
     CursorRow          how far each view has read
 
-Rows of the log are never updated, but for a tile's partial row, whose longer form replaces it.
+Rows of the log are never updated, but for two that only ever grow: a tile's partial row, which its
+longer form replaces, and a cosigned head that is cosigned by one witness more.
 """
 
 from __future__ import annotations
@@ -114,6 +116,15 @@ class CheckpointRow(Base):
     root_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     note: Mapped[str] = mapped_column(Text)
     logged_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class CosignedHeadRow(Base):
+    """A head that had its quorum, with all signatures. Replaced by the same with more of them."""
+
+    __tablename__ = "ledger_cosigned_head"
+
+    tree_size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
 
 
 class OpeningRow(Base):

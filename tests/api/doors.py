@@ -58,7 +58,14 @@ class Doors:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, url: str, folder: Path) -> AsyncIterator["Doors"]:
+    async def opened(
+        cls,
+        url: str,
+        folder: Path,
+        *,
+        tiles_folder: Path | None = None,
+        drop_partial_tiles: bool = False,
+    ) -> AsyncIterator["Doors"]:
         """Found the log on an empty database and serve it in this process."""
         settings = Settings(
             home=folder,
@@ -67,6 +74,8 @@ class Doors:
             origin=ORIGIN,
             demo=True,
             credential_issuers={},
+            tiles_folder=tiles_folder,
+            drop_partial_tiles=drop_partial_tiles,
         )
         clock = Clock(datetime(2026, 3, 1, 8, tzinfo=UTC))
         database = Database.connect(url)

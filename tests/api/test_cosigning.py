@@ -294,3 +294,48 @@ def test_the_policy_is_a_file_that_the_settings_name(tmp_path: Path) -> None:
     assert wrong.value.path == ("XIN_WITNESS_POLICY", "line", 1)
     file.write_text("quorum none\n")
     assert Settings.from_environment(named).witness_policy == WitnessPolicy.parse(b"quorum none\n")
+
+
+async def test_after_a_restart_the_last_head_is_served_before_any_witness_answers(
+    watching: Watching,
+) -> None:
+    policy = watching.policy(TWO_OF_THREE)
+    first = watching.cosigning(policy)
+    await first.step()
+    served = str(first.note)
+    watching.instead.update(dict.fromkeys(NAMES, answering(failing)))
+    again = watching.cosigning(policy)
+    await again.recall()
+    assert str(again.note) == served
+    # A round that nobody answers takes no cosignature away.
+    assert await again.step() == 3
+    assert str(again.note) == served
+    await watching.grow()
+    assert await again.step() == 3
+    assert (await watching.checkpoint(policy, again)).text == served
+    # A process that asks nobody shows what was kept; another policy is not satisfied with it.
+    assert (await watching.checkpoint(policy, None)).text == served
+    stricter = watching.cosigning(watching.policy("group all all w1 w2 w3\nquorum all"))
+    await stricter.recall()
+    assert str(stricter.note) == served
+
+
+async def test_a_head_is_remembered_with_the_cosignatures_that_came_late(
+    watching: Watching,
+) -> None:
+    policy = watching.policy("quorum w1")
+    cosigning = watching.cosigning(policy)
+    assert await cosigning.step() == 0
+    again = watching.cosigning(policy)
+    await again.recall()
+    assert len(again.note.signatures) == 1 + 2 * len(NAMES)
+    stranger = watching.cosigning(WitnessPolicy.parse(STRANGER))
+    await stranger.recall()
+    with pytest.raises(QuorumMissing):
+        _ = stranger.note
+
+
+STRANGER = b"""\
+witness r remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2
+quorum r
+"""

@@ -154,7 +154,7 @@ async def test_a_bug_is_logged_whole_and_shown_as_internal(
         ("GET", "/nothing", 404, "REQUEST_ROUTE_UNKNOWN"),
         ("PUT", "/graphql", 405, "REQUEST_METHOD"),
         ("GET", "/entries", 405, "REQUEST_METHOD"),
-        ("GET", "/tile/0/0", 404, "LEDGER_TILE_PATH_MALFORMED"),
+        ("GET", "/tile/0/0", 400, "LEDGER_TILE_PATH_MALFORMED"),
         ("GET", "/tile/0/000", 404, "LEDGER_ENTRY_UNKNOWN"),
         ("GET", "/tile/9/000", 404, "LEDGER_ENTRY_UNKNOWN"),
     ],

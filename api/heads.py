@@ -1,0 +1,79 @@
+"""Which head is shown: the newest, or with a witness policy the newest that has its quorum.
+
+    ShownHead     a signed note, and the checkpoint it is over
+    shown_head    from the database, at the newest size or at one that is asked for
+    served_head   by a process that serves: what it has in memory, if it asks witnesses
+
+Every proof that leaves the house leads to such a head, so that whoever asks for cosignatures is
+never shown a head that lacks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.cosigning import Cosigning
+from api.errors import SizeUnknown
+from ledger.checkpoint import Checkpoint
+from ledger.control import Control, Genesis
+from ledger.cosigned import CosignedHeads
+from ledger.entries import Entries
+from ledger.errors import LedgerEmpty
+from ledger.note import SignedNote, Verifier
+from ledger.witness_policy import WitnessPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHead:
+    """A head with all of its signatures."""
+
+    note: SignedNote
+    checkpoint: Checkpoint
+
+    @classmethod
+    def of(cls, note: SignedNote) -> Self:
+        """From a note of this log."""
+        return cls(note, Checkpoint.parse(note.text))
+
+    @property
+    def tree_size(self) -> int:
+        """How many entries it covers."""
+        return self.checkpoint.tree_size
+
+
+async def shown_head(
+    session: AsyncSession, policy: WitnessPolicy | None, *, tree_size: int | None = None
+) -> ShownHead:
+    """Raises `LedgerEmpty`, `QuorumMissing`, `SizeUnknown`."""
+    entries = Entries(session)
+    if policy is not None:
+        heads, log = CosignedHeads(session), await _log_key(entries)
+        if tree_size is None:
+            return ShownHead.of(await heads.newest(policy, log))
+        return ShownHead.of(await heads.at(tree_size, policy, log))
+    if tree_size is None:
+        return ShownHead.of(SignedNote.parse((await entries.head()).note.encode()))
+    head = await entries.head_at(tree_size)
+    if head is None:
+        raise SizeUnknown(f"no head of size {tree_size} was ever signed", path=("treeSize",))
+    return ShownHead.of(SignedNote.parse(head.note.encode()))
+
+
+async def served_head(
+    session: AsyncSession, policy: WitnessPolicy | None, cosigning: Cosigning | None
+) -> ShownHead:
+    """Raises `LedgerEmpty`, `QuorumMissing`."""
+    if cosigning is not None:
+        return ShownHead.of(cosigning.note)
+    return await shown_head(session, policy)
+
+
+async def _log_key(entries: Entries) -> Verifier:
+    for entry in await entries.controls(1):
+        assert isinstance(entry.body, Control)
+        assert isinstance(entry.body.content, Genesis)
+        return entry.body.content.log_key
+    raise LedgerEmpty("the log has no genesis yet")
