@@ -17,9 +17,9 @@ from api.cosigning import Cosigning
 from api.heads import served_head
 from ledger.database import Database
 from ledger.errors import LedgerEmpty, QuorumMissing
-from ledger.sequencer import Sequencer
 from ledger.tile_folder import TileFolder
 from ledger.witness_policy import WitnessPolicy
+from ledger.writer import Writer
 
 TICK_S = 1.0
 """How long a further cosignature of a head that does not grow waits to be published."""
@@ -36,7 +36,7 @@ class Publishing:
     def __init__(
         self,
         database: Database,
-        sequencer: Sequencer,
+        sequencer: Writer,
         folder: TileFolder,
         *,
         policy: WitnessPolicy | None,

@@ -155,7 +155,7 @@ class Service:
     ) -> AsyncIterator[Service]:
         """Beside a process that writes: `line_end` is one end of a line to its hub."""
         async with AsyncExitStack() as stack:
-            database = Database.connect(settings.database_url)
+            database = open_database(settings)
             stack.push_async_callback(database.close)
             line = await Line.open(line_end, database)
             stack.push_async_callback(line.close)
