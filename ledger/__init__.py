@@ -8,6 +8,7 @@ cosignature     C2SP cosigners: that a head extends every earlier one, as of a t
 witness_policy  C2SP tlog-policy: whose signatures make a head worth believing
 witness_protocol, witness  C2SP tlog-witness: what one may cosign, and what it remembers
 proof           C2SP tlog-proof: one text that convinces a stranger offline
+cbor, cose_receipt  RFC 9942: the same for readers of COSE
 subject_index   the small tree of one subject
 token           compact JWS with one spelling
 disclosure, statement  SD-JWT statements

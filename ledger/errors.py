@@ -37,6 +37,8 @@
     ├── WitnessPolicyInvalid  a tlog-policy outside its form
     ├── QuorumMissing         fewer cosignatures than the policy asks for
     ├── LogProofMalformed     a tlog-proof with another spelling
+    ├── CborMalformed         CBOR with another spelling, or none
+    ├── ReceiptMalformed      a COSE receipt outside its form
     ├── TilePathMalformed     a tile path with another spelling
     ├── TileConflict          a file of tiles with other bytes than a signed head covers
     ├── TileMissing           a file of tiles that the log has and its folder has not
@@ -251,6 +253,14 @@ class QuorumMissing(LedgerError):
 
 class LogProofMalformed(LedgerError):
     code = "LEDGER_LOG_PROOF_MALFORMED"
+
+
+class CborMalformed(LedgerError):
+    code = "LEDGER_CBOR_MALFORMED"
+
+
+class ReceiptMalformed(LedgerError):
+    code = "LEDGER_RECEIPT_MALFORMED"
 
 
 class TilePathMalformed(LedgerError):

@@ -8,9 +8,9 @@
     Frontier              the right edge of a growing tree: append, and know the root
     peaks_of              the complete subtrees of a tree; range_root the root over a stretch of it
     inclusion_path        proof that a leaf is in a tree, from stored hashes
-    verify_inclusion      its check, RFC 9162 §2.1.3.2
+    verify_inclusion      its check, RFC 9162 §2.1.3.2; root_by_inclusion where it leads
     consistency_path      proof that one tree extends another, from stored hashes
-    verify_consistency    its check, RFC 9162 §2.1.4.2
+    verify_consistency    its check, RFC 9162 §2.1.4.2; root_by_consistency where it leads
 
 Paths are made from `node`, a function (level, index) → hash of the complete subtree over the
 leaves [index·2^level, (index+1)·2^level). Pure.
@@ -145,10 +145,8 @@ def consistency_path(old_size: int, new_size: int, node: NodeReader) -> list[Has
     return path
 
 
-def verify_inclusion(
-    leaf: Hash, leaf_index: int, tree_size: int, path: Sequence[bytes], root_hash: bytes
-) -> None:
-    """RFC 9162 §2.1.3.2. Raises `ProofInvalid`."""
+def root_by_inclusion(leaf: Hash, leaf_index: int, tree_size: int, path: Sequence[bytes]) -> Hash:
+    """The root that a path leads to, RFC 9162 §2.1.3.2. Raises `ProofInvalid`."""
     if not 0 <= leaf_index < tree_size:
         raise ProofInvalid(f"index {leaf_index} is not in a tree of size {tree_size}")
     position, last = leaf_index, tree_size - 1
@@ -167,25 +165,26 @@ def verify_inclusion(
         last >>= 1
     if last != 0:
         raise ProofInvalid("the inclusion path is too short")
-    if node != root_hash:
+    return node
+
+
+def verify_inclusion(
+    leaf: Hash, leaf_index: int, tree_size: int, path: Sequence[bytes], root_hash: bytes
+) -> None:
+    """RFC 9162 §2.1.3.2. Raises `ProofInvalid`."""
+    if root_by_inclusion(leaf, leaf_index, tree_size, path) != root_hash:
         raise ProofInvalid("the inclusion path leads to another root")
 
 
-def verify_consistency(
-    old_size: int, new_size: int, path: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
-    """RFC 9162 §2.1.4.2; an empty old tree is consistent with none but proves nothing.
+def root_by_consistency(
+    old_size: int, new_size: int, path: Sequence[bytes], old_root: bytes
+) -> Hash:
+    """The newer root that a path leads to from an older one, RFC 9162 §2.1.4.2.
 
     Raises `ProofInvalid`.
     """
-    if not 0 < old_size <= new_size:
+    if not 0 < old_size < new_size:
         raise ProofInvalid(f"no consistency to prove from size {old_size} to {new_size}")
-    if old_size == new_size:
-        if path:
-            raise ProofInvalid("trees of equal size need no path")
-        if old_root != new_root:
-            raise ProofInvalid("two roots for one size")
-        return
     if not path:
         raise ProofInvalid("the consistency path is empty")
     hashes = [*path]
@@ -213,7 +212,22 @@ def verify_consistency(
         raise ProofInvalid("the consistency path is too short")
     if old_node != old_root:
         raise ProofInvalid("the consistency path leads to another old root")
-    if new_node != new_root:
+    return new_node
+
+
+def verify_consistency(
+    old_size: int, new_size: int, path: Sequence[bytes], old_root: bytes, new_root: bytes
+) -> None:
+    """RFC 9162 §2.1.4.2; an empty old tree is consistent with none but proves nothing.
+
+    Raises `ProofInvalid`.
+    """
+    if 0 < old_size == new_size:
+        if path:
+            raise ProofInvalid("trees of equal size need no path")
+        if old_root != new_root:
+            raise ProofInvalid("two roots for one size")
+    elif root_by_consistency(old_size, new_size, path, old_root) != new_root:
         raise ProofInvalid("the consistency path leads to another new root")
 
 
