@@ -8,6 +8,7 @@
     storage       the database and the folder of tiles that the settings name
     cosigning     each new head sent to witnesses
     heads         which head is shown
+    entry_proofs  proofs of single entries under it
     publishing    the folder of tiles shows it
     rebuild       every view made again
     fault         the form of every refusal of this folder
@@ -20,6 +21,7 @@
     enterprises   lists of enterprises by filing and grade
     submission    POST /entries
     tiles         the log over HTTP
+    proving       proofs of single entries over HTTP, for readers of C2SP and of COSE
     witnessing    a witness over HTTP
 
     __main__      the `xin` command

@@ -270,6 +270,18 @@ def export_enterprise(
     _export("enterprise", identifier, output, withhold)
 
 
+@exports.command("tlog-proof")
+def export_log_proof(
+    leaf_index: IndexArgument,
+    output: OutputOption,
+    tree_size: Annotated[
+        int | None, typer.Option("--tree-size", min=1, help="Under this older head.")
+    ] = None,
+) -> None:
+    """Prove one leaf in the format C2SP tlog-proof, for verifiers that know no Xinyuan."""
+    _export("tlog-proof", leaf_index, output, None, tree_size)
+
+
 @logs.command("audit")
 def log_audit(
     url: Annotated[
@@ -363,10 +375,19 @@ def schema(
         typer.echo(path)
 
 
-def _export(kind: str, what: int | str, output: Path, withhold: list[str] | None) -> None:
+def _export(
+    kind: str,
+    what: int | str,
+    output: Path,
+    withhold: list[str] | None,
+    tree_size: int | None = None,
+) -> None:
     from api.export import write_proof
 
-    size = _run(write_proof(_settings(), kind, what, output, withheld=withhold or ()))
+    work = write_proof(
+        _settings(), kind, what, output, withheld=withhold or (), tree_size=tree_size
+    )
+    size = _run(work)
     typer.echo(f"{output}: {size} bytes; check it with  xinyuan verify {output} --log-key …")
 
 

@@ -6,6 +6,7 @@
     /graphql         POST: the schema of the caller's tier; GET: the same page
     /entries         POST: finished tokens
     /checkpoint  /tile/…  /log-key     the log
+    /tlog-proof/…  /receipt/…          proofs of its entries
     /schema.graphql  the schema of the caller's tier, as text
     /static/…        what that page is made of
     /healthz         whether the process answers and its database does
@@ -27,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Access
 from api.http import EXCEPTION_HANDLERS
+from api.proving import ProofDoor
 from api.schema.door import GraphQLDoor
 from api.service import Service
 from api.submission import EntriesDoor
@@ -54,6 +56,7 @@ def create_app(service: Service) -> ASGIApp:
     graphql = GraphQLDoor(service, access)
     entries = EntriesDoor(service, access)
     tiles = TileDoor(service)
+    proofs = ProofDoor(service)
 
     async def graphql_or_page(request: Request) -> Response:
         return await (graphql.execute if request.method == "POST" else page)(request)
@@ -72,6 +75,9 @@ def create_app(service: Service) -> ASGIApp:
             Route("/checkpoint", tiles.checkpoint, methods=["GET"]),
             Route("/log-key", tiles.log_key, methods=["GET"]),
             Route("/tile/{path:path}", tiles.tile, methods=["GET"]),
+            Route("/tlog-proof/{leaf_index}", proofs.log_proof, methods=["GET"]),
+            Route("/receipt/{leaf_index}", proofs.receipt, methods=["GET"]),
+            Route("/receipt/consistency/{old_size}", proofs.consistency, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

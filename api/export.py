@@ -1,16 +1,18 @@
 """Proof files in the format `xinyuan-proof/1`: one text that convinces a stranger offline.
 
-    Proofs              makes files from log and opening store, all under the newest checkpoint
+    Proofs              makes files from log and opening store, all under the head that is shown
     Proofs.statement    one statement, opened
     Proofs.capture      one capture with all of its events
     Proofs.enterprise   every statement about one subject, and the adopted policies
+    Proofs.log_proof    one leaf, in the C2SP format tlog-proof
     write_proof         a file of one of these, from the database of the settings
     NotExportable       an entry that is of another form, or nothing to prove
 
-The format is described in `clients/python/README.md`, where also its verifier lies; the two share
-no code. A file says nothing that is not checked, so two things are spelled anew: events carry no
-white space between their members, since no seal covers it, and a context that no event takes is
-replaced by the first event's own. Members named in `withheld` stay hidden, as RFC 9901 allows.
+With a witness policy that head has its quorum, and the file its cosignatures. The format is
+described in `clients/python/README.md`, where also its verifier lies; the two share no code. A file
+says nothing that is not checked, so two things are spelled anew: events carry no white space
+between their members, since no seal covers it, and a context that no event takes is replaced by the
+first event's own. Members named in `withheld` stay hidden, as RFC 9901 allows.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from typing import ClassVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.entry_proofs import log_proof
 from api.fault import Fault
+from api.heads import ShownHead, shown_head
 from api.migration import require_head
 from api.settings import Settings
 from api.storage import open_database
@@ -31,11 +35,12 @@ from ledger.canonical import Json, encode
 from ledger.control import Control, KeyBegin, KeyEnd, Mandate, PolicyAdoption
 from ledger.directory import Directory
 from ledger.disclosure import WEIGHING, Disclosure, join_presentation
-from ledger.entries import READ_MAX, Entries, Head, LoggedEntry
+from ledger.entries import READ_MAX, Entries, LoggedEntry
 from ledger.identity import Identity, Scheme, SubjectLabel, parse_label
 from ledger.seal import CONTEXT, Capture, SealedEvent, split_members
 from ledger.statement import Statement
 from ledger.tables import LABEL_CHARACTERS
+from ledger.witness_policy import WitnessPolicy
 
 FORMAT = "xinyuan-proof/1"
 
@@ -52,21 +57,38 @@ class NotExportable(Fault):
 class Proofs:
     """Proof files from what one session reads."""
 
-    def __init__(self, session: AsyncSession, *, withheld: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        *,
+        policy: WitnessPolicy | None = None,
+        tree_size: int | None = None,
+        withheld: Collection[str] = (),
+    ) -> None:
+        self._session = session
         self._entries = Entries(session)
+        self._policy = policy
+        self._tree_size = tree_size
         self._withheld = frozenset(withheld)
 
+    async def log_proof(self, leaf_index: int) -> bytes:
+        """Raises `EntryUnknown`, `LedgerEmpty`, `QuorumMissing`, `SizeUnknown`."""
+        return str(await log_proof(self._entries, await self._head(), leaf_index)).encode()
+
     async def statement(self, leaf_index: int) -> bytes:
-        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`."""
+        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`, `QuorumMissing`."""
         return await self._single(leaf_index, Statement)
 
     async def capture(self, leaf_index: int) -> bytes:
-        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`."""
+        """Raises `NotExportable`, `EntryUnknown`, `LedgerEmpty`, `QuorumMissing`."""
         return await self._single(leaf_index, Capture)
 
     async def enterprise(self, subject: SubjectLabel) -> bytes:
-        """Every statement about a subject. Raises `NotExportable`, `LedgerEmpty`."""
-        head = await self._entries.head()
+        """Every statement about a subject.
+
+        Raises `NotExportable`, `LedgerEmpty`, `QuorumMissing`.
+        """
+        head = await self._head()
         indexes = await self._entries.indexes_of(subject, head.tree_size)
         if not indexes:
             raise NotExportable(f"the log has no entry about {subject}", path=("enterprise",))
@@ -81,19 +103,22 @@ class Proofs:
         return await self._file("enterprise", entries, head)
 
     async def _single(self, leaf_index: int, form: type[Statement | Capture]) -> bytes:
-        head = await self._entries.head()
+        head = await self._head()
         entry = await self._entries.at(leaf_index)
         if not isinstance(entry.body, form):
             wanted = form.__name__.lower()
             raise NotExportable(f"entry {leaf_index} is no {wanted}", path=("leafIndex",))
         return await self._file(form.__name__.lower(), [entry], head)
 
-    async def _file(self, kind: str, entries: Sequence[LoggedEntry], head: Head) -> bytes:
+    async def _head(self) -> ShownHead:
+        return await shown_head(self._session, self._policy, tree_size=self._tree_size)
+
+    async def _file(self, kind: str, entries: Sequence[LoggedEntry], head: ShownHead) -> bytes:
         self._require_withheld(entries)
         issuers = {entry.body.issuer for entry in entries}
         controls = await self._entries.controls(head.tree_size)
         content: dict[str, Json] = {
-            "checkpoint": head.note,
+            "checkpoint": str(head.note),
             "controls": await self._proven(
                 (entry for entry in controls if _governs(entry, issuers)), head
             ),
@@ -105,10 +130,10 @@ class Proofs:
             content["policies"] = await self._proven(filter(_adopts_a_policy, controls), head)
         return encode(content) + b"\n"
 
-    async def _proven(self, entries: Iterable[LoggedEntry], head: Head) -> list[Json]:
+    async def _proven(self, entries: Iterable[LoggedEntry], head: ShownHead) -> list[Json]:
         return [await self._entry(entry, head) for entry in entries]
 
-    async def _entry(self, entry: LoggedEntry, head: Head) -> dict[str, Json]:
+    async def _entry(self, entry: LoggedEntry, head: ShownHead) -> dict[str, Json]:
         path = await self._entries.inclusion_path(entry.leaf_index, head.tree_size)
         shown: dict[str, Json] = {
             "index": entry.leaf_index,
@@ -150,22 +175,35 @@ class Proofs:
 
 
 async def write_proof(
-    settings: Settings, kind: str, what: int | str, output: Path, *, withheld: Collection[str]
+    settings: Settings,
+    kind: str,
+    what: int | str,
+    output: Path,
+    *,
+    withheld: Collection[str] = (),
+    tree_size: int | None = None,
 ) -> int:
     """Make a proof and write it whole or not at all; says how many bytes.
 
-    Raises `NotExportable`, `DatabaseNotAtHead`, `LedgerError`.
+    Raises `NotExportable`, `DatabaseNotAtHead`, `SizeUnknown`, `LedgerError`.
     """
     database = open_database(settings)
     try:
         await require_head(database)
         async with database.reading() as session:
-            proofs = Proofs(session, withheld=withheld)
+            proofs = Proofs(
+                session,
+                policy=settings.witness_policy,
+                tree_size=tree_size,
+                withheld=withheld,
+            )
             match kind, what:
                 case "statement", int():
                     data = await proofs.statement(what)
                 case "capture", int():
                     data = await proofs.capture(what)
+                case "tlog-proof", int():
+                    data = await proofs.log_proof(what)
                 case _:
                     data = await proofs.enterprise(await _subject(session, str(what)))
     finally:

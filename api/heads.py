@@ -11,11 +11,10 @@ never shown a head that lacks them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.cosigning import Cosigning
 from api.errors import SizeUnknown
 from ledger.checkpoint import Checkpoint
 from ledger.control import Control, Genesis
@@ -24,6 +23,9 @@ from ledger.entries import Entries
 from ledger.errors import LedgerEmpty
 from ledger.note import SignedNote, Verifier
 from ledger.witness_policy import WitnessPolicy
+
+if TYPE_CHECKING:
+    from api.cosigning import Cosigning
 
 
 @dataclass(frozen=True, slots=True)

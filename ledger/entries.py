@@ -2,7 +2,7 @@
 
     LoggedEntry         an entry: index, leaf, instant, and the body behind it
     Head                the newest signed checkpoint
-    Entries             at, read, head, head_at, tile, bundle, and both kinds of proof
+    Entries             at, read, leaves, head, head_at, root_at, tile, and both kinds of proof
 
 Every method reads committed rows only. A body is parsed again on each read, so that a row that was
 tampered with is noticed: its token no longer hashes to its leaf.
@@ -32,6 +32,7 @@ from ledger.merkle import (
     consistency_path,
     inclusion_path,
     leaf_hash,
+    range_root,
 )
 from ledger.presentation import read_statement
 from ledger.seal import Capture, Party, SealedEvent
@@ -186,10 +187,28 @@ class Entries:
         if not 0 < tile.width <= width_in_tree(tile.level, tile.index, head.tree_size):
             raise EntryUnknown("the log has no such tile", path=("tile",))
         if tile.level == ENTRIES:
-            return entry_bundle(await self._leaves(tile.index * TILE_WIDTH, tile.width))
+            return entry_bundle(await self.leaves(tile.index * TILE_WIDTH, tile.width))
         place = (tile.level, tile.index)
         stored = await tiles_of(self._session).read(self._session, [place])
         return stored[place][: tile.width * HASH_BYTES]
+
+    async def leaves(self, first: int, count: int) -> Sequence[bytes]:
+        """The bytes of so many leaves. Raises `EntryUnknown` when they are not all there."""
+        query = (
+            select(EntryRow.leaf)
+            .where(EntryRow.leaf_index.between(first, first + count - 1))
+            .order_by(EntryRow.leaf_index)
+        )
+        leaves = list(await self._session.scalars(query))
+        if len(leaves) != count:
+            raise EntryUnknown(f"the log has no index {first + len(leaves)}", path=("leafIndex",))
+        return leaves
+
+    async def root_at(self, tree_size: int) -> Hash:
+        """The root over the first entries, of any number, from tiles. Raises `EntryUnknown`."""
+        if tree_size < 1:
+            raise EntryUnknown(f"{tree_size} is no size of a tree", path=("treeSize",))
+        return await self._from_tiles(lambda node: range_root(0, tree_size, node))
 
     async def inclusion_path(self, leaf_index: int, tree_size: int) -> list[Hash]:
         """RFC 9162 §2.1.3.1, from tiles. Raises `EntryUnknown`."""
@@ -221,16 +240,6 @@ class Entries:
             return node_in_tile(level, index, hashes)
 
         return make(look_up)
-
-    async def _leaves(self, first: int, count: int) -> list[bytes]:
-        query = (
-            select(EntryRow.leaf)
-            .where(EntryRow.leaf_index.between(first, first + count - 1))
-            .order_by(EntryRow.leaf_index)
-        )
-        leaves = list(await self._session.scalars(query))
-        assert len(leaves) == count
-        return leaves
 
     async def _opened(
         self, condition: ColumnElement[bool], *, captures_max: int = READ_MAX

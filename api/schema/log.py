@@ -11,10 +11,13 @@ may see the statement (ARCHITECTURE §8).
 
 from __future__ import annotations
 
+import base64
 from enum import Enum
 
 import strawberry
 
+from api.entry_proofs import sign_receipt
+from api.heads import ShownHead
 from api.schema.nodes import Node, NodeId, NodeKind
 from api.schema.scalars import Instant, Natural
 from api.schema.session import Info, Session
@@ -22,6 +25,7 @@ from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described
 from ledger.candidate import form_of
 from ledger.checkpoint import Checkpoint as SignedCheckpoint
+from ledger.cose_receipt import InclusionProof
 from ledger.entries import Entries, Head, LoggedEntry
 from ledger.identity import SubjectLabel
 from ledger.merkle import Hash
@@ -110,6 +114,19 @@ class Entry(Node):
     @described(description="The head that `inclusionPath` leads to.")
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(head=self.head)
+
+    @described(
+        description=(
+            "The same proof as a COSE receipt (RFC 9942), standard base64; null with an error "
+            "where this process keeps no log key."
+        )
+    )
+    async def receipt(self, info: Info) -> str | None:
+        head = ShownHead.of(SignedNote.parse(self.head.note.encode()))
+        proof = InclusionProof(head.tree_size, self.entry.leaf_index, tuple(self.path))
+        keystore = info.context.service.keystore
+        receipt = sign_receipt(keystore, head, proof, self.entry.leaf_hash)
+        return base64.b64encode(bytes(receipt)).decode("ascii")
 
     @described(description="The statement behind it, if there is one that may be seen.")
     async def statement(self, info: Info) -> Statement | None:
