@@ -63,4 +63,4 @@ def sign_receipt(keystore: Keystore, head: ShownHead, proof: Proof, known: Hash)
     """By the key that signed this head. Raises `KeyNotKept`, `NoteUnverified`, `ProofInvalid`."""
     signer = keystore.log_signer(head.checkpoint.origin)
     head.note.verified_by([signer.verifier])
-    return issue_receipt(signer, head.checkpoint, proof, known)
+    return issue_receipt(signer.sign_bytes, signer.verifier, head.checkpoint, proof, known)

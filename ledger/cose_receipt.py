@@ -19,18 +19,16 @@ under the same key, nor a note a receipt. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeAlias
-
-from nacl.signing import SigningKey
 
 from ledger.cbor import Cbor, Tagged, decode, encode
 from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint
 from ledger.errors import CborMalformed, NoteUnverified, ProofInvalid
 from ledger.errors import ReceiptMalformed as Malformed
 from ledger.merkle import HASH_BYTES, Hash, root_by_consistency, root_by_inclusion
-from ledger.note import KEY_ID_BYTES, Signer, Verifier
+from ledger.note import KEY_ID_BYTES, Verifier
 
 COSE_SIGN1 = 18
 ALGORITHM, KEY_ID, CWT_CLAIMS, STRUCTURE, PROOFS = 1, 4, 15, 395, 396
@@ -141,18 +139,20 @@ class Receipt:
         return root_hash
 
 
-def issue_receipt(signer: Signer, head: Checkpoint, proof: Proof, known: Hash) -> Receipt:
+def issue_receipt(
+    sign: Callable[[bytes], bytes], log: Verifier, head: Checkpoint, proof: Proof, known: Hash
+) -> Receipt:
     """For a head that this log signed before: its root in another form, and no second root.
 
-    `known` is the hash of the leaf, or the older root. Raises `ProofInvalid`.
+    `sign` is that of the log's private key, `known` the hash of the leaf or the older root. Raises
+    `ProofInvalid`.
     """
-    assert (head.origin, head.tree_size) == (signer.name, proof.tree_size)
+    assert (head.origin, head.tree_size) == (log.name, proof.tree_size)
     if proof.root(known) != head.root_hash:
         raise ProofInvalid(f"the proof does not lead to the root of size {head.tree_size}")
-    key_id = signer.verifier.key_id
-    protected = _header(head.origin, key_id, head.tree_size)
-    message = _signed(protected, head.root_hash)
-    return Receipt(head.origin, key_id, proof, SigningKey(signer.seed).sign(message).signature)
+    protected = _header(head.origin, log.key_id, head.tree_size)
+    signature = sign(_signed(protected, head.root_hash))
+    return Receipt(head.origin, log.key_id, proof, signature)
 
 
 def _header(origin: str, key_id: bytes, tree_size: int) -> bytes:

@@ -181,6 +181,10 @@ class Signer:
         """The public half."""
         return Verifier(self.name, bytes(SigningKey(self.seed).verify_key))
 
+    def sign_bytes(self, message: bytes) -> bytes:
+        """Of a message that is no text, so that it can be taken for no note."""
+        return SigningKey(self.seed).sign(message).signature
+
     def sign(self, text: str) -> SignedNote:
         """The note over `text`, with this key's line alone."""
         assert text.endswith("\n")

@@ -12,6 +12,7 @@ from ledger.cose_receipt import (
     PATH_LENGTH_MAX,
     ConsistencyProof,
     InclusionProof,
+    Proof,
     Receipt,
     issue_receipt,
 )
@@ -39,16 +40,22 @@ def head(tree_size: int) -> Checkpoint:
     return Checkpoint(ORIGIN, tree_size, root(LEAVES[:tree_size]))
 
 
+def issue(tree_size: int, proof: Proof, known: Hash) -> Receipt:
+    return issue_receipt(LOG.sign_bytes, LOG.verifier, head(tree_size), proof, known)
+
+
 def inclusion(leaf_index: int, tree_size: int) -> Receipt:
     path = tuple(inclusion_path(leaf_index, tree_size, node))
     proof = InclusionProof(tree_size, leaf_index, path)
-    return issue_receipt(LOG, head(tree_size), proof, LEAVES[leaf_index])
+    return issue(tree_size, proof, LEAVES[leaf_index])
 
 
 def consistency(old_size: int, tree_size: int) -> Receipt:
     path = tuple(consistency_path(old_size, tree_size, node))
     proof = ConsistencyProof(old_size, tree_size, path)
-    return issue_receipt(LOG, head(tree_size), proof, head(old_size).root_hash)
+    return issue_receipt(
+        LOG.sign_bytes, LOG.verifier, head(tree_size), proof, head(old_size).root_hash
+    )
 
 
 def test_every_leaf_of_every_tree_is_proven_by_its_receipt() -> None:
@@ -142,12 +149,14 @@ def test_a_receipt_of_another_log_or_key_is_refused() -> None:
 def test_no_root_is_signed_that_the_proof_does_not_lead_to() -> None:
     path = tuple(inclusion_path(4, 7, node))
     with pytest.raises(ProofInvalid):
-        issue_receipt(LOG, head(7), InclusionProof(7, 4, path), LEAVES[5])
+        issue(7, InclusionProof(7, 4, path), LEAVES[5])
     with pytest.raises(ProofInvalid):
-        issue_receipt(LOG, head(7), InclusionProof(7, 7, path), LEAVES[4])
+        issue(7, InclusionProof(7, 7, path), LEAVES[4])
     growth = tuple(consistency_path(4, 7, node))
     with pytest.raises(ProofInvalid):
-        issue_receipt(LOG, head(7), ConsistencyProof(4, 7, growth), head(5).root_hash)
+        issue_receipt(
+            LOG.sign_bytes, LOG.verifier, head(7), ConsistencyProof(4, 7, growth), head(5).root_hash
+        )
 
 
 def test_a_receipt_is_no_note_and_a_note_no_receipt() -> None:

@@ -12,7 +12,7 @@ import pytest
 import xinyuan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xinyuan import Code, VerificationError, Verified
+from xinyuan import VerificationError, Verified
 from xinyuan.proof import ProvenCapture, ProvenStatement
 
 if TYPE_CHECKING:
@@ -247,10 +247,15 @@ def test_a_tree_of_many_entries_proves_each_of_them(ledger: Ledger) -> None:
     assert [entry.leaf_index for entry in verified.entries] == indexes
 
 
-def test_a_file_carries_only_the_log_s_own_signature(ledger: Ledger, new_key: NewKey) -> None:
+def test_cosignatures_of_strangers_are_passed_over_and_named(
+    ledger: Ledger, new_key: NewKey
+) -> None:
     file = ledger.proof("statement", ledger.statement())
     cosigned = new_key("witness").note("witness.example", "text\n").split("\n")[-2]
     file["checkpoint"] += cosigned + "\n"
-    with pytest.raises(VerificationError) as refused:
-        xinyuan.verify(ledger.written(file), ledger.log_key)
-    assert refused.value.code is Code.NOTE_SIGNATURE_UNKNOWN
+    verified = xinyuan.verify(ledger.written(file), ledger.log_key)
+    assert verified.cosignatures.unchecked == ("witness.example",)
+    assert (
+        "One view for all: no witness policy was given, so the cosignatures of witness.example "
+        "were not checked."
+    ) in verified.not_proven

@@ -261,9 +261,9 @@ def test_a_signature_over_another_text_is_refused(ledger: Ledger) -> None:
     assert _refused(ledger, file).code is Code.NOTE_SIGNATURE_INVALID
 
 
-def test_a_line_signed_by_an_unknown_key_is_refused(ledger: Ledger) -> None:
+def test_a_line_in_the_log_s_name_by_an_unknown_key_is_refused(ledger: Ledger) -> None:
     file = _statement_file(ledger)
-    file["checkpoint"] += "— witness.example AAAAAAA=\n"
+    file["checkpoint"] += f"— {ledger.origin} AAAAAAA=\n"
     assert _refused(ledger, file).code is Code.NOTE_SIGNATURE_UNKNOWN
 
 
@@ -976,6 +976,7 @@ def test_every_code_is_spelled_as_it_is_named() -> None:
     assert [code.value for code in Code] == [code.name for code in Code]
 
 
-def test_every_code_is_earned_by_a_test_of_this_file() -> None:
-    source = Path(__file__).read_text("utf-8")
+def test_every_code_is_earned_by_a_test_of_this_folder() -> None:
+    tests = Path(__file__).parent.glob("test_*.py")
+    source = "".join(test.read_text("utf-8") for test in tests)
     assert [code.name for code in Code if f"Code.{code.name}" not in source] == []

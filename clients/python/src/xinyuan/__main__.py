@@ -1,9 +1,9 @@
 """The `xinyuan` command: reads one proof file, prints the verdict.
 
-    main     `xinyuan verify FILE --log-key VKEY [--json]`
+    main     `xinyuan verify FILE --log-key VKEY [--policy FILE] [--leaf FILE] [--json]`
     Outcome  the exit status: 0 verified, 1 refused, 2 the command itself cannot be carried out
 
-Everything it decides by lies in the file and the key; it opens no connection.
+Everything it decides by lies in the files and the key; it opens no connection.
 """
 
 import argparse
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify = commands.add_parser(
         "verify",
         help="check a proof file",
-        description="Checks a proof file: signatures, inclusion, keys, mandates, disclosures.",
+        description="Checks a proof file: signatures, inclusion, keys, mandates, disclosures. "
+        "Also a C2SP tlog-proof, or a COSE receipt: signature and inclusion of one leaf.",
         epilog="Exit status: 0 verified, 1 refused, 2 wrong usage.",
     )
     verify.add_argument("file", type=Path, metavar="FILE", help="the proof file")
@@ -40,34 +41,76 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="VKEY",
         help="the log's verifier key, name+id+key, from a source you trust other than the file",
     )
+    verify.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="a C2SP tlog-policy: refuse a checkpoint that lacks its quorum of witnesses",
+    )
+    verify.add_argument(
+        "--leaf",
+        type=Path,
+        metavar="FILE",
+        help="the bytes of the leaf that a receipt, or a tlog-proof without them, is about",
+    )
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args(arguments)
-    return _verify(chosen.file, log_key=chosen.log_key, as_json=chosen.json)
+    return _verify(
+        chosen.file,
+        log_key=chosen.log_key,
+        policy_file=chosen.policy,
+        leaf_file=chosen.leaf,
+        as_json=chosen.json,
+    )
 
 
-def _verify(file: Path, *, log_key: str, as_json: bool) -> Outcome:
+def _verify(
+    file: Path,
+    *,
+    log_key: str,
+    policy_file: Path | None,
+    leaf_file: Path | None,
+    as_json: bool,
+) -> Outcome:
     # Loaded here, so that --help and wrong usage are answered at once.
     from xinyuan import report
     from xinyuan.errors import Code, VerificationError
+    from xinyuan.leaf_proof import LEAF_SIZE_MAX, ProofForm, verify_leaf_proof
+    from xinyuan.policy import POLICY_SIZE_MAX, WitnessPolicy
     from xinyuan.proof import FILE_SIZE_MAX, verify
 
     try:
-        with file.open("rb") as opened:
-            # One byte more than allowed is enough to be refused, whatever lies behind it.
-            data = opened.read(FILE_SIZE_MAX + 1)
+        data = _read(file, FILE_SIZE_MAX)
+        leaf = None if leaf_file is None else _read(leaf_file, LEAF_SIZE_MAX)
+        policy_text = None if policy_file is None else _read(policy_file, POLICY_SIZE_MAX)
     except OSError as error:
-        sys.stderr.write(f"xinyuan: cannot read {file}: {error.strerror}\n")
+        sys.stderr.write(f"xinyuan: cannot read {error.filename}: {error.strerror}\n")
         return Outcome.USAGE
     try:
-        verified = verify(data, log_key)
+        policy = None if policy_text is None else WitnessPolicy.parse(policy_text)
+        if ProofForm.of(data) is not None:
+            shown = verify_leaf_proof(data, log_key, leaf=leaf, policy=policy)
+            _print(report.leaf_json(shown) if as_json else report.leaf_text(shown))
+            return Outcome.VERIFIED
+        if leaf is not None:
+            sys.stderr.write("xinyuan: --leaf: a proof file brings its own leaves\n")
+            return Outcome.USAGE
+        verified = verify(data, log_key, policy=policy)
     except VerificationError as error:
-        if error.code is Code.LOG_KEY_MALFORMED:
-            sys.stderr.write(f"xinyuan: --log-key: {error.message}\n")
+        usage = {Code.LOG_KEY_MALFORMED: "--log-key", Code.POLICY_MALFORMED: "--policy"}
+        if error.code in usage:
+            sys.stderr.write(f"xinyuan: {usage[error.code]}: {error.message}\n")
             return Outcome.USAGE
         _print(report.refused_json(error) if as_json else report.refused_text(error))
         return Outcome.REFUSED
     _print(report.verified_json(verified) if as_json else report.verified_text(verified))
     return Outcome.VERIFIED
+
+
+def _read(file: Path, size_max: int) -> bytes:
+    with file.open("rb") as opened:
+        # One byte more than allowed is enough to be refused, whatever lies behind it.
+        return opened.read(size_max + 1)
 
 
 def _print(text: str) -> None:

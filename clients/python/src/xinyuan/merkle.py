@@ -4,6 +4,7 @@
     node_hash           §2.1.1, domain byte 0x01
     root_hash           §2.1.1, of all inputs in order
     verify_inclusion    §2.1.3.2: this leaf is at this index of this tree
+    root_by_inclusion   §2.1.3.2: the root that a path leads to
     verify_consistency  §2.1.4.2: the larger tree only added to the smaller
 
 A leaf index counts from 0, a tree size from 1. Pure.
@@ -49,6 +50,17 @@ def verify_inclusion(
     hashed_leaf: bytes, *, leaf_index: int, tree_size: int, path: Sequence[bytes], root: bytes
 ) -> None:
     """Refuse unless `path` leads from the leaf at `leaf_index` to `root` (§2.1.3.2)."""
+    led_to = root_by_inclusion(hashed_leaf, leaf_index=leaf_index, tree_size=tree_size, path=path)
+    if led_to != root:
+        raise _inclusion(
+            f"entry {leaf_index} as shown is not in the tree that the checkpoint signs"
+        )
+
+
+def root_by_inclusion(
+    hashed_leaf: bytes, *, leaf_index: int, tree_size: int, path: Sequence[bytes]
+) -> bytes:
+    """Give the root that `path` leads to from the leaf at `leaf_index` (§2.1.3.2)."""
     if not 0 <= leaf_index < tree_size:
         raise _inclusion(f"index {leaf_index} lies outside a tree of {tree_size} entries")
     first, second, hashed = leaf_index, tree_size - 1, hashed_leaf
@@ -64,10 +76,7 @@ def verify_inclusion(
         first, second = first >> 1, second >> 1
     if second != 0:
         raise _inclusion(f"the path of entry {leaf_index} is too short for this tree")
-    if hashed != root:
-        raise _inclusion(
-            f"entry {leaf_index} as shown is not in the tree that the checkpoint signs"
-        )
+    return hashed
 
 
 def verify_consistency(

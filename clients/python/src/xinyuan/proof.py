@@ -8,8 +8,9 @@
     verify             bytes to Verified, or a VerificationError
 
 A file is one line of canonical JSON and one LF. Nothing in it goes unchecked, so that a
-change of any byte is refused. What it shows rests on one thing the caller brings: the
-log's verifier key. Pure.
+change of any byte is refused; but cosignatures are checked only where the caller brings a
+witness policy. What else it shows rests on one thing the caller brings: the log's verifier
+key. Pure.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from xinyuan.errors import Code, VerificationError, located
 from xinyuan.fields import Fields
 from xinyuan.label import Label
 from xinyuan.note import SignedNote, VerifierKey
+from xinyuan.policy import Cosignatures, WitnessPolicy, unjudged
 from xinyuan.statement import Statement
 
 FORMAT = "xinyuan-proof/1"
@@ -101,6 +103,7 @@ class Verified:
 
     kind: Kind
     checkpoint: Checkpoint
+    cosignatures: Cosignatures
     genesis: Genesis
     genesis_hash: bytes
     entries: tuple[ProvenEntry, ...]
@@ -112,7 +115,7 @@ class Verified:
         sentences = [
             "Completeness rests on the operator: that these are all entries about the subject, "
             "and that no key end or mandate is left out.",
-            "One view for all: no witness has cosigned this checkpoint.",
+            *self.cosignatures.not_proven,
             "Truth: a signature shows who stated something, not that it is so.",
         ]
         if any(entry.signer.custodial for entry in self.entries):
@@ -132,12 +135,15 @@ class Verified:
         return tuple(sentences)
 
 
-def verify(data: bytes, log_key: str) -> Verified:
-    """Check a proof file against the log's verifier key; raise VerificationError if it fails."""
+def verify(data: bytes, log_key: str, *, policy: WitnessPolicy | None = None) -> Verified:
+    """Check a proof file against the log's verifier key; raise VerificationError if it fails.
+
+    With a witness policy a checkpoint that lacks its quorum is refused.
+    """
     key = VerifierKey.parse(log_key)
     file = _File.parse(data)
     with located("checkpoint"):
-        checkpoint = _checkpoint(file.checkpoint, key)
+        checkpoint, cosignatures = _checkpoint(file.checkpoint, key, policy)
     controls = [
         (entry.leaf_index, _included(entry, checkpoint, _control_leaf)) for entry in file.controls
     ]
@@ -157,6 +163,7 @@ def verify(data: bytes, log_key: str) -> Verified:
     return Verified(
         kind=file.kind,
         checkpoint=checkpoint,
+        cosignatures=cosignatures,
         genesis=history.genesis,
         genesis_hash=merkle.leaf_hash(_control_leaf(file.controls[0])[0]),
         entries=entries,
@@ -268,15 +275,18 @@ def _entries(fields: Fields, name: str) -> tuple[_Entry, ...]:
     return tuple(entries)
 
 
-def _checkpoint(text: str, key: VerifierKey) -> Checkpoint:
+def _checkpoint(
+    text: str, key: VerifierKey, policy: WitnessPolicy | None
+) -> tuple[Checkpoint, Cosignatures]:
     note = SignedNote.parse(text)
     note.verify(key)
-    # C2SP lets readers pass over lines of unknown keys; here they would go unchecked.
-    strangers = note.strangers(key)
-    if strangers:
+    others = note.strangers(key)
+    # C2SP lets readers pass over lines of unknown keys. Those of witnesses are named in the
+    # verdict; one in the log's own name would go unchecked and look like the log's.
+    if any(line.name == key.name for line in others):
         raise VerificationError(
             Code.NOTE_SIGNATURE_UNKNOWN,
-            f"a signature line names {strangers[0].name!a}, whose key is not known",
+            f"a signature line names {key.name!a}, under a key that is not known",
         )
     checkpoint = Checkpoint.parse(note.text)
     if checkpoint.origin != key.name:
@@ -284,7 +294,7 @@ def _checkpoint(text: str, key: VerifierKey) -> Checkpoint:
             Code.CHECKPOINT_ORIGIN_MISMATCH,
             f"the checkpoint is of {checkpoint.origin!a}, the key of {key.name!a}",
         )
-    return checkpoint
+    return checkpoint, policy.judge(note, checkpoint, others) if policy else unjudged(others)
 
 
 def _check_genesis(genesis: Genesis, key: VerifierKey) -> None:

@@ -3,6 +3,7 @@
     verified_text  what was proven and what was not, in plain words
     refused_text   what failed, and where in the file
     verified_json  the same as one JSON object
+    leaf_text, leaf_json   both, of a proof of one leaf
     refused_json   the error object of the wire
 
 Whoever made the file chose many of these words: characters that could move the cursor or
@@ -16,6 +17,8 @@ from xinyuan.canonical import Json, encode
 from xinyuan.control import KeyBegin
 from xinyuan.errors import VerificationError
 from xinyuan.exact_base64 import encode_standard, encode_url
+from xinyuan.leaf_proof import VerifiedLeaf
+from xinyuan.policy import Cosignatures
 from xinyuan.proof import ProvenCapture, ProvenStatement, Verified
 from xinyuan.statement import WEIGHING
 
@@ -25,6 +28,35 @@ _NAME_WIDTH = 14
 def verified_text(verified: Verified) -> str:
     """Say what was proven, entry by entry, and what was not."""
     return "\n".join(_printable(line) for line in _verified_lines(verified)) + "\n"
+
+
+def leaf_text(verified: VerifiedLeaf) -> str:
+    """Say what was proven of one leaf, and what was not."""
+    return "\n".join(_printable(line) for line in _leaf_lines(verified)) + "\n"
+
+
+def leaf_json(verified: VerifiedLeaf) -> str:
+    """Give the verdict on a proof of one leaf as one JSON object."""
+    form, label = verified.holds or (None, None)
+    return _object(
+        {
+            "checkpoint": {
+                "origin": verified.origin,
+                "root_hash": encode_standard(verified.root_hash),
+                "tree_size": verified.tree_size,
+            },
+            "cosignatures": _cosignatures_json(verified.cosignatures),
+            "entry": {
+                "form": form,
+                "index": verified.leaf_index,
+                "label": label,
+                "leaf": verified.leaf.decode("utf-8", "backslashreplace"),
+            },
+            "kind": verified.form.value,
+            "not_proven": list(verified.not_proven),
+            "verified": True,
+        }
+    )
 
 
 def refused_text(error: VerificationError) -> str:
@@ -44,6 +76,7 @@ def verified_json(verified: Verified) -> str:
                 "root_hash": encode_standard(verified.checkpoint.root_hash),
                 "tree_size": verified.checkpoint.tree_size,
             },
+            "cosignatures": _cosignatures_json(verified.cosignatures),
             "entries": [
                 _statement_json(entry)
                 if isinstance(entry, ProvenStatement)
@@ -89,6 +122,7 @@ def _verified_lines(verified: Verified) -> Iterator[str]:
     yield _line("log", f"{checkpoint.origin}, operator: {genesis.operator}")
     yield _line("tree size", f"{checkpoint.tree_size} entries")
     yield _line("root hash", encode_standard(checkpoint.root_hash))
+    yield from _cosignature_lines(verified.cosignatures)
     yield _line("genesis", f"{verified.genesis_hash.hex()}  (hash of entry 0, for pinning)")
     for entry in verified.entries:
         yield ""
@@ -104,6 +138,35 @@ def _verified_lines(verified: Verified) -> Iterator[str]:
     yield "Not proven"
     for sentence in verified.not_proven:
         yield f"  - {sentence}"
+
+
+def _leaf_lines(verified: VerifiedLeaf) -> Iterator[str]:
+    yield f"VERIFIED  {verified.form}, one of the log's entries"
+    yield ""
+    yield _line("log", verified.origin)
+    yield _line("tree size", f"{verified.tree_size} entries")
+    yield _line("root hash", encode_standard(verified.root_hash))
+    if verified.cosignatures is not None:
+        yield from _cosignature_lines(verified.cosignatures)
+    yield ""
+    yield f"Entry {verified.leaf_index}: a leaf, in the log and unchanged"
+    if verified.holds is not None:
+        form, label = verified.holds
+        yield _line("commits to", f"a {form}")
+        yield _line("label", label)
+    yield _line("leaf", verified.leaf.decode("utf-8", "backslashreplace"))
+    yield ""
+    yield "Not proven"
+    for sentence in verified.not_proven:
+        yield f"  - {sentence}"
+
+
+def _cosignature_lines(cosignatures: Cosignatures) -> Iterator[str]:
+    if cosignatures.quorum is not None:
+        names = ", ".join(cosignatures.witnesses) or "nobody"
+        yield _line("cosigned by", f"{names}; quorum {cosignatures.quorum} is met")
+    if cosignatures.unchecked:
+        yield _line("not checked", f"cosignatures of {', '.join(cosignatures.unchecked)}")
 
 
 def _statement_lines(entry: ProvenStatement) -> Iterator[str]:
@@ -169,6 +232,16 @@ def _printable(line: str) -> str:
     return "".join(
         character if character.isprintable() else f"\\u{{{ord(character):x}}}" for character in line
     )
+
+
+def _cosignatures_json(cosignatures: Cosignatures | None) -> Json:
+    if cosignatures is None:
+        return None
+    return {
+        "quorum": cosignatures.quorum,
+        "unchecked": list(cosignatures.unchecked),
+        "witnesses": list(cosignatures.witnesses),
+    }
 
 
 def _statement_json(entry: ProvenStatement) -> Json:
