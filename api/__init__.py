@@ -10,6 +10,7 @@
     heads         which head is shown
     entry_proofs  proofs of single entries under it
     publishing    the folder of tiles shows it
+    onlookers     who else has seen the log, asked before anything is signed
     rebuild       every view made again
     fault         the form of every refusal of this folder
     errors        where the trees of errors meet
@@ -23,6 +24,8 @@
     tiles         the log over HTTP
     proving       proofs of single entries over HTTP, for readers of C2SP and of COSE
     witnessing    a witness over HTTP
+    openings      the log with all that opens it, for the operator's other homes
+    readiness     whether requests should be sent here
 
     __main__      the `xin` command
     operating     what an operator does: found, serve, rebuild
@@ -36,6 +39,7 @@
     importing     the same, read, signed and sent
     export        proof files for strangers
     auditing      a whole log audited, here or over HTTP
+    recovering    a home that lost entries catches up
 
     tokens, story, demo, demo_cast, demo_goods    the demonstration
 

@@ -10,7 +10,7 @@
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
-    log         audit a whole log, here or elsewhere; write it as files
+    log         audit a whole log; write it as files; recover what one's own has lost
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 
@@ -116,11 +116,15 @@ def up() -> None:
 
 
 @xin.command()
-def serve() -> None:
+def serve(
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Answer, and write nothing; beside a writer too.")
+    ] = False,
+) -> None:
     """Serve an existing ledger on 127.0.0.1, for a reverse proxy to stand before."""
     from api.operating import serve_ledger
 
-    _serve(serve_ledger(_settings(), say=typer.echo))
+    _serve(serve_ledger(_settings(), say=typer.echo, writes=not read_only))
 
 
 @xin.command()
@@ -349,6 +353,62 @@ def log_tiles(
         work = check_tiles if check else write_tiles
         files = _run(work(settings, path, expect=bar.expect, advance=bar.advance))
     typer.echo(f"{path}: {files} files {'are as the log has them' if check else 'written'}")
+
+
+@logs.command("recover")
+def log_recover(
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Another server of this log, to catch up with."),
+    ] = None,
+    token: Annotated[
+        Path | None,
+        typer.Option(help="The operator's credential; tokens/operator.jwt of XIN_HOME.", **FILE),
+    ] = None,
+    log_key: Annotated[
+        str | None,
+        typer.Option(help="The key of the log, for a home that has neither log nor key."),
+    ] = None,
+    accepted: Annotated[
+        str | None,
+        typer.Option(
+            "--accept-head",
+            metavar="TREE_SIZE:ROOT",
+            help="Vouch that no newer copy of this log exists anywhere.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Catch up with another server of this log, or accept one's own head as the newest."""
+    from api.auditing import report_members, report_text
+    from api.progress import Bar
+    from api.recovering import (
+        AcceptedHead,
+        accept_head,
+        recover_from,
+        recovered_members,
+        recovered_text,
+    )
+
+    if (source is None) == (accepted is None):
+        raise typer.BadParameter("either --from or --accept-head")
+    if accepted is not None:
+        try:
+            head = AcceptedHead.parse(accepted)
+        except ValueError as error:
+            raise typer.BadParameter(f"--accept-head: {error}") from None
+        started = perf_counter()
+        with Bar.shown("auditing") as bar:
+            report = _run(accept_head(_settings(), head, bar))
+        seconds = perf_counter() - started
+        members = report_members(report, seconds)
+        typer.echo(json.dumps(members) if as_json else report_text(report, seconds))
+        return
+    assert source is not None
+    with Bar.shown("recovering") as bar:
+        work = recover_from(_settings(), source, bar, token=token, log_key=log_key)
+        recovered = _run(work)
+    typer.echo(json.dumps(recovered_members(recovered)) if as_json else recovered_text(recovered))
 
 
 @xin.command()

@@ -9,7 +9,9 @@
     /tlog-proof/…  /receipt/…          proofs of its entries
     /schema.graphql  the schema of the caller's tier, as text
     /static/…        what that page is made of
+    /openings        the log with all that opens it, for the operator's other homes
     /healthz         whether the process answers and its database does
+    /readyz          whether requests should be sent here
 
 Every refusal outside GraphQL is a problem document (RFC 9457).
 """
@@ -28,7 +30,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Access
 from api.http import EXCEPTION_HANDLERS
+from api.openings import OpeningsDoor
 from api.proving import ProofDoor
+from api.readiness import ReadyDoor
 from api.schema.door import GraphQLDoor
 from api.service import Service
 from api.submission import EntriesDoor
@@ -57,6 +61,8 @@ def create_app(service: Service) -> ASGIApp:
     entries = EntriesDoor(service, access)
     tiles = TileDoor(service)
     proofs = ProofDoor(service)
+    openings = OpeningsDoor(service, access)
+    readiness = ReadyDoor(service)
 
     async def graphql_or_page(request: Request) -> Response:
         return await (graphql.execute if request.method == "POST" else page)(request)
@@ -78,7 +84,9 @@ def create_app(service: Service) -> ASGIApp:
             Route("/tlog-proof/{leaf_index}", proofs.log_proof, methods=["GET"]),
             Route("/receipt/{leaf_index}", proofs.receipt, methods=["GET"]),
             Route("/receipt/consistency/{old_size}", proofs.consistency, methods=["GET"]),
+            Route("/openings", openings.feed, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
+            Route("/readyz", readiness.ready, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers=EXCEPTION_HANDLERS,

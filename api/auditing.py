@@ -2,7 +2,7 @@
 
     audit_ledger    the log of this machine's database, opening store and all
     audit_url       any log that publishes C2SP tiles over HTTP
-    RemoteLog       its checkpoint, key, tiles and bundles
+    RemoteLog       its checkpoint, key, tiles, bundles and consistency paths
     LogUnreachable  it does not answer, or not in form
     report_text     what was audited, in words; `report_members` as one JSON object
 
@@ -43,9 +43,19 @@ from ledger.audit import (
 from ledger.auditor import StoredLog, audit_database
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
-from ledger.merkle import HASH_BYTES
+from ledger.merkle import HASH_BYTES, Hash, consistency_path
 from ledger.note import NOTE_BYTES_MAX, Verifier
-from ledger.tiles import ENTRIES, ENTRY_BYTES_MAX, TILE_WIDTH, Tile, tile_path
+from ledger.tiles import (
+    ENTRIES,
+    ENTRY_BYTES_MAX,
+    TILE_WIDTH,
+    Tile,
+    is_node_in_tile,
+    node_in_tile,
+    tile_of_node,
+    tile_path,
+    width_in_tree,
+)
 
 CONNECTIONS = 8
 """Enough to hide a distant log's latency, few enough not to burden it."""
@@ -200,6 +210,25 @@ class RemoteLog:
         while waiting:
             ready, part = waiting.popleft()
             yield ready, part.result()
+
+    def consistency_path(self, old_size: int, new_size: int) -> list[Hash]:
+        """From one size to another, out of its tiles; whoever gets it verifies it.
+
+        Raises `LogUnreachable`.
+        """
+        held: dict[Tile, bytes] = {}
+
+        def node(level: int, index: int) -> Hash:
+            tile_level, tile_index = tile_of_node(level, index)
+            width = width_in_tree(tile_level, tile_index, new_size)
+            tile = Tile(tile_level, tile_index, width)
+            if tile not in held:
+                held[tile] = self._part(tile) or b""
+            if not is_node_in_tile(level, index, held[tile]):
+                raise LogUnreachable(f"{self._url} has no /{tile_path(tile)}", path=("url",))
+            return node_in_tile(level, index, held[tile])
+
+        return consistency_path(old_size, new_size, node)
 
     def _part(self, tile: Tile) -> bytes | None:
         limit = BUNDLE_BYTES_MAX if tile.level == ENTRIES else TILE_BYTES_MAX

@@ -265,5 +265,6 @@ class Cosigning:
                 # Whatever failed, the head that is served keeps the cosignatures it has.
                 logger.exception("a round of cosigning failed; trying again")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sequencer.grown_beyond(size), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._sequencer.grown_beyond(size)
             await asyncio.sleep(PAUSE_S)

@@ -3,6 +3,7 @@
     Refusal           code, message and path: the one error object of the wire
     refusal_of        any exception to its refusal; what is no known refusal is INTERNAL
     status_of         the HTTP status of a refusal
+    retry_after_s     when trying again may help
 
     DoorError
     ├── RequestError
@@ -27,7 +28,10 @@
     │   └── NodeIdentifierInvalid  no identifier of this schema
     ├── EnterpriseUnknown        nothing is filed under that identifier, as far as may be said
     ├── SizeUnknown              a tree size that the log has not reached
-    └── ReadOnly                 this process does not write
+    ├── ReadOnly                 this process does not write
+    └── NotReady
+        ├── DatabaseAway         the database does not answer
+        └── ViewsBehind          answers lag the log by more than they may
 
 Anything else that escapes is a bug: logged whole, answered as INTERNAL.
 """
@@ -162,6 +166,20 @@ class ReadOnly(DoorError):
     status = 503
 
 
+class NotReady(DoorError):
+    """Of a process that should be sent no requests for the moment."""
+
+    status = 503
+
+
+class DatabaseAway(NotReady):
+    code = "READY_DATABASE_AWAY"
+
+
+class ViewsBehind(NotReady):
+    code = "READY_VIEWS_BEHIND"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The one error object, in GraphQL, NDJSON and problem details alike."""
@@ -199,6 +217,25 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.TileConflict: 503,
     ledger_errors.TileMissing: 503,
     ledger_errors.TilesAhead: 503,
+    ledger_errors.LogBehind: 503,
+    ledger_errors.LogForked: 503,
+    ledger_errors.HeadUnwitnessed: 503,
+    ledger_errors.HighWaterForeign: 503,
+    ledger_errors.HighWaterUnwritable: 503,
+}
+
+_RETRY_AFTER_S: Mapping[type[BaseException], int] = {
+    # A full queue is written within a second.
+    ledger_errors.WriterOverloaded: 1,
+    # Of one process after another: by then the successor answers.
+    ledger_errors.WriterBusy: 5,
+    ledger_errors.WriterFenced: 5,
+    # As often as it is tried again here.
+    ledger_errors.QuorumMissing: 5,
+    ledger_errors.WitnessClockBehind: 5,
+    ledger_errors.HighWaterUnwritable: 5,
+    DatabaseAway: 5,
+    ViewsBehind: 5,
 }
 
 UNPROCESSABLE = 422
@@ -216,6 +253,11 @@ def _shortened(message: str) -> str:
     if len(message) <= MESSAGE_CHARACTERS_MAX:
         return message
     return f"{message[: MESSAGE_CHARACTERS_MAX - 1]}…"
+
+
+def retry_after_s(error: BaseException) -> int | None:
+    """When the same request may do better; None where time alone does not help."""
+    return _RETRY_AFTER_S.get(type(error))
 
 
 def status_of(error: BaseException) -> int:

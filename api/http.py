@@ -3,6 +3,7 @@
     media_type       a request's content type without parameters
     read_body        the body, refused as soon as it is too long
     problem          any exception as RFC 9457 problem details
+    retry_headers    when the same request may do better
     EXCEPTION_HANDLERS   the same for whatever escapes a route, and for routes that are not there
     GraphQLRequest   query, operation name and variables, parsed strictly
     answer_type      application/graphql-response+json where it is asked for, else application/json
@@ -34,6 +35,7 @@ from api.errors import (
     RequestMalformed,
     RouteUnknown,
     refusal_of,
+    retry_after_s,
     status_of,
 )
 
@@ -85,7 +87,13 @@ def problem(error: BaseException) -> Response:
     headers = {"Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    headers.update(retry_headers(retry_after_s(error)))
     return Response(_dumps(content), status, headers, PROBLEM_TYPE)
+
+
+def retry_headers(seconds: int | None) -> dict[str, str]:
+    """Retry-After (RFC 9110 §10.2.3), where waiting helps."""
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -160,11 +168,14 @@ def answer_type(request: Request) -> str:
     return next((item for item in accepted if item in (GRAPHQL_TYPE, JSON_TYPE)), JSON_TYPE)
 
 
-def graphql_answer(content: Mapping[str, Any], type_: str) -> Response:
+def graphql_answer(
+    content: Mapping[str, Any], type_: str, retry_after: int | None = None
+) -> Response:
     """Without `data` the document was refused before it was executed."""
     refused = "data" not in content
     status = 400 if refused and type_ == GRAPHQL_TYPE else 200
-    return Response(_dumps(content), status, {"Cache-Control": "no-store"}, type_)
+    headers = {"Cache-Control": "no-store", **retry_headers(retry_after)}
+    return Response(_dumps(content), status, headers, type_)
 
 
 def _object(raw: bytes) -> dict[str, Any]:

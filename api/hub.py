@@ -14,6 +14,7 @@ message is four bytes of length and a JSON object of any of these members:
     submit    [[id, [candidate, …]], …]     door to hub
     answers   [[id, outcome], …]            hub to door; an outcome is entries, or an error
     size, controls, followed                hub to all: entries, control entries, and those in views
+    running                                 hub to all: whether the writer takes submissions
     awaited   size                          door to hub, hub to views: somebody waits for it
     followed  size                          views to hub
 
@@ -185,11 +186,14 @@ class Hub:
             ]
         else:
             outcome = _error(error)
+        if not self._sequencer.is_running:
+            # Whatever stopped it is told to the one who asked; that it stopped, to all.
+            self._tell(running=False)
         # The size goes along: a client that was answered may ask for it at once.
         line.say(**self._state())
         line.add("answers", [number, outcome])
 
-    def _state(self) -> dict[str, int]:
+    def _state(self) -> dict[str, int | bool]:
         if self._sequencer.authorities is not self._authorities:
             self._authorities = self._sequencer.authorities
             self._controls += 1
@@ -197,6 +201,7 @@ class Hub:
             "size": self._sequencer.tree_size,
             "controls": self._controls,
             "followed": self._followed,
+            "running": self._sequencer.is_running,
         }
 
     def _tell(self, **values: object) -> None:
@@ -220,6 +225,7 @@ class Line(Writer):
         self._tree_size = 0
         self._followed = 0
         self._controls = -1
+        self._is_running = True
         self._authorities = Authorities()
         self._refreshing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -242,6 +248,11 @@ class Line(Writer):
     def tree_size(self) -> int:
         """Entries that are durable, as far as was heard."""
         return self._tree_size
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the writer takes submissions, as far as was heard."""
+        return self._is_running and not self.ended.is_set()
 
     @property
     def authorities(self) -> Authorities:
@@ -288,6 +299,7 @@ class Line(Writer):
     def _receive(self, message: Message) -> None:
         self._tree_size = message.get("size", self._tree_size)
         self._followed = message.get("followed", self._followed)
+        self._is_running = message.get("running", self._is_running)
         answers = message.get("answers", ())
         if message.get("controls", self._controls) != self._controls:
             self._controls = message["controls"]

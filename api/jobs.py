@@ -104,9 +104,11 @@ class Following:
         async with self._moved:
             self._size = max(size, self._size)
             self._moved.notify_all()
-        self._tell(self._size)
+        # Not `wait_for`: before Python 3.12 it drops the cancellation of `close` when what it waits
+        # for comes at the same time.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._writer.grown_beyond(size), TICK_S)
+            async with asyncio.timeout(TICK_S):
+                await self._writer.grown_beyond(size)
         await self._pause()
 
     async def _pause(self) -> None:
@@ -116,7 +118,8 @@ class Following:
         while True:
             size = self._writer.tree_size
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awaited.wait(), PAUSE_S)
+                async with asyncio.timeout(PAUSE_S):
+                    await self._awaited.wait()
                 return
             if self._writer.tree_size - size >= BURST_ENTRIES:
                 burst_until = now() + BURST_S

@@ -77,19 +77,19 @@ async def found_ledger(settings: Settings, *, operator: str) -> str:
         return _log_key(service)
 
 
-async def serve_ledger(settings: Settings, *, say: Say) -> None:
+async def serve_ledger(settings: Settings, *, say: Say, writes: bool = True) -> None:
     """Serve a founded ledger until a signal. Raises `DatabaseNotAtHead`, `LedgerEmpty`."""
     with listening(settings.port) as taken:
-        await _require_ledger(settings)
-        if settings.doors:
+        log_key = await _require_ledger(settings)
+        if settings.doors and writes:
             await _serve_by_doors(settings, taken, say=say)
             return
         async with (
-            Service.opened(settings, writes=True) as service,
+            Service.opened(settings, writes=writes) as service,
             Serving.running(create_app(service), taken) as serving,
         ):
             settle()
-            say(f"serving {settings.address}/graphql, log key {_log_key(service)}")
+            say(f"serving {settings.address}/graphql, log key {log_key}")
             await serving.until_stopped(_nothing())
 
 
@@ -159,12 +159,13 @@ async def rebuild_views(settings: Settings) -> Rebuilt:
         await database.close()
 
 
-async def _require_ledger(settings: Settings) -> None:
+async def _require_ledger(settings: Settings) -> str:
+    """The log's verifier key."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database.connect(settings.database_url)
     try:
         await require_head(database)
-        await genesis_of(database)
+        return (await genesis_of(database)).log_key.vkey
     finally:
         await database.close()
 

@@ -28,6 +28,7 @@ import httpx
 from api.cosigning import ROUND_S, Cosigning
 from api.hub import Line
 from api.jobs import Following
+from api.onlookers import ANSWER_S, require_resumable
 from api.publishing import Publishing
 from api.settings import Settings
 from api.storage import complete_tiles, open_database, tile_folder
@@ -97,7 +98,9 @@ class Service:
         follows: bool = True,
         now: Callable[[], datetime] = system_clock,
     ) -> AsyncIterator[Service]:
-        """Open a migrated database; one that writes also follows, unless told otherwise.
+        """Open a migrated database; one that writes asks first how far its log had come.
+
+        It also follows, unless told otherwise.
 
         Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
         """
@@ -114,11 +117,18 @@ class Service:
                 stack.push_async_callback(lock.release)
                 await complete_tiles(database, settings)
                 origin = await _origin(database, settings.origin)
+                signer = keystore.log_signer(origin)
+                async with httpx.AsyncClient(timeout=ANSWER_S) as onlookers:
+                    high_water = await require_resumable(
+                        database, settings, signer, client=onlookers
+                    )
+                stack.callback(high_water.close)
                 sequencer = await Sequencer.open(
                     database,
-                    keystore.log_signer(origin),
+                    signer,
                     now=now,
                     policy_check=check_policy,
+                    high_water=high_water,
                 )
                 stack.push_async_callback(sequencer.close)
                 if follows:

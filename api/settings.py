@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -59,6 +60,10 @@ class Settings:
     """XIN_WITNESS_POLICY: from a tlog-policy file; who is asked to cosign, and who must."""
     doors: int = 0
     """XIN_DOORS: processes that answer; 0 answers in the writer's own."""
+    high_water: Path | None = None
+    """XIN_HIGH_WATER: the high-water file, best on another device; None for one below `home`."""
+    mirrors: tuple[str, ...] = ()
+    """XIN_MIRRORS: servers that show this log, asked at each start how far it had come."""
 
     tiles_folder: Path | None = None
     """XIN_TILES_FOLDER: the log as C2SP files in this folder, instead of rows for its tiles."""
@@ -82,12 +87,19 @@ class Settings:
             doors=_doors(given.get("XIN_DOORS") or str(_default_doors())),
             tiles_folder=_folder(given.get("XIN_TILES_FOLDER") or ""),
             drop_partial_tiles=given.get("XIN_TILES_DROP_PARTIALS") == "1",
+            high_water=_file(given.get("XIN_HIGH_WATER") or ""),
+            mirrors=_mirrors(given.get("XIN_MIRRORS") or ""),
         )
 
     @property
     def keys_folder(self) -> Path:
         """Where private keys are kept."""
         return self.home / "keys"
+
+    @property
+    def high_water_file(self) -> Path:
+        """Where the newest acknowledged head is remembered, apart from the database."""
+        return self.high_water or self.home / "high-water"
 
     @property
     def tokens_folder(self) -> Path:
@@ -144,6 +156,24 @@ def _policy(file: str) -> WitnessPolicy | None:
         raise SettingsInvalid(f"{name}: {error.strerror}: {file}", path=(name,)) from None
     except WitnessPolicyInvalid as error:
         raise SettingsInvalid(f"{name}: {error.message}", path=(name, *error.path)) from None
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
+def _mirrors(text: str) -> tuple[str, ...]:
+    name = "XIN_MIRRORS"
+    urls = tuple(url.rstrip("/") for url in text.split())
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            is_base = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_base = False
+        if not is_base or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise SettingsInvalid(f"{name}: {url!r} is no address of a log", path=(name,))
+    return urls
 
 
 def _issuers(text: str) -> dict[str, bytes]:

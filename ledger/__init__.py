@@ -26,6 +26,8 @@ database        SQLite and PostgreSQL, opened alike
 keystore        private keys in custody
 salts           salts for disclosures
 writer_lock     one writer per log
+high_water      the newest acknowledged head, remembered outside the database
+resumption      whether a writer may sign on, given what others have seen
 batch           what one transaction adds, decided before it is written
 append          the one hot write, by the drivers
 writer          what a door asks of the writer, in whichever process it runs
@@ -36,4 +38,6 @@ follower        views follow the log
 directory       enterprises as filed, persons as bound
 audit           a log hashed again, and held against what was signed
 auditor         the audit of a database
+opening_feed    a log with all that opens it, as lines
+recovery        a log that catches up from another copy of itself
 """

@@ -11,6 +11,7 @@
     HistoryAudit        each row against its note and the row before
     Opening             a row of the opening store with all that belongs to it
     check_opening       the opening store against a leaf, and who might sign it
+    check_authority     whether an issuer might state a body at an index
     AuditReport         what was audited, when nothing was found
 
 The first tampering is raised as an `AuditFinding` whose path is its position. Attribution goes from
@@ -492,7 +493,7 @@ def check_opening(
     if opening.logged_at != logged_at:
         raise InstantChanged("the instant is not that of its checkpoint", path=path)
     if not isinstance(body, Control):
-        _check_authority(body, authorities, opening.leaf_index, signatures=signatures)
+        check_authority(body, authorities, opening.leaf_index, signatures=signatures)
     return body
 
 
@@ -525,9 +526,10 @@ def _body(opening: Opening, token: Token, leaf: bytes) -> Body:
     return Control.parse(token)
 
 
-def _check_authority(
+def check_authority(
     body: Statement | Capture, authorities: Authorities, leaf_index: int, *, signatures: bool
 ) -> None:
+    """Key and mandate as of its index. Raises `EntryUnauthorised`, `EntryUnsigned`."""
     path = ("entry", leaf_index)
     try:
         record = authorities.signing_key(body.token.kid, body.issuer, leaf_index=leaf_index)

@@ -12,7 +12,7 @@ has one index is a constraint of the database.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -257,7 +257,7 @@ class StoredLog:
             raise PartMissing("the entry is not there", path=("entry", missing))
         return [leaf for _, leaf in rows]
 
-    async def openings(self, first: int, width: int) -> AsyncIterator[Opening]:
+    async def openings(self, first: int, width: int) -> AsyncGenerator[Opening, None]:
         """What the opening store has for these indexes, in order."""
         query = (
             select(

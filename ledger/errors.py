@@ -50,6 +50,13 @@
     ├── WriterBusy            another process is the writer of this log
     ├── WriterFenced          another writer extended the log in between
     ├── WriterOverloaded      the queue is full; try again
+    ├── LogBehind             a head older than one that was signed; it must catch up first
+    ├── LogForked             a signed head that contradicts one that was signed before
+    ├── HeadUnwitnessed       nobody who can be asked has seen this log's head
+    ├── HighWaterForeign      a high-water file of another log
+    ├── HighWaterUnwritable   a high-water file that cannot be written
+    ├── OpeningFeedMalformed  a line of a feed of openings outside its form
+    ├── RecoveryIncomplete    a source that shows a head and not all that lies below it
     ├── LogKeyMismatch        the signing key is not the one the log was founded with
     ├── KeyNotKept            no private key for that issuer in this keystore
     └── AuditFinding          what an audit found first
@@ -305,6 +312,34 @@ class WriterFenced(LedgerError):
 
 class WriterOverloaded(LedgerError):
     code = "LEDGER_WRITER_OVERLOADED"
+
+
+class LogBehind(LedgerError):
+    code = "LEDGER_BEHIND"
+
+
+class LogForked(LedgerError):
+    code = "LEDGER_FORKED"
+
+
+class HeadUnwitnessed(LedgerError):
+    code = "LEDGER_UNWITNESSED"
+
+
+class HighWaterForeign(LedgerError):
+    code = "LEDGER_HIGH_WATER_FOREIGN"
+
+
+class HighWaterUnwritable(LedgerError):
+    code = "LEDGER_HIGH_WATER_UNWRITABLE"
+
+
+class OpeningFeedMalformed(LedgerError):
+    code = "LEDGER_OPENING_FEED_MALFORMED"
+
+
+class RecoveryIncomplete(LedgerError):
+    code = "LEDGER_RECOVERY_INCOMPLETE"
 
 
 class LogKeyMismatch(LedgerError):

@@ -3,6 +3,7 @@
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
     Sequencer.enqueue  takes a prepared submission; all of it is admitted, or none
+    read_edge          the unfinished tiles of a tree, as they are stored
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -14,6 +15,7 @@ client alone waits one commit, and many share one. A batch is one transaction, i
     5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
     6. commit
 
+Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`).
 A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
 outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
 again is answered from step 1. A database that is away fails one batch after another, and the writer
@@ -42,6 +44,7 @@ from ledger.database import Database
 from ledger.directory import BindingView
 from ledger.entries import Entries
 from ledger.errors import (
+    HighWaterUnwritable,
     LedgerError,
     LogKeyMismatch,
     ProofInvalid,
@@ -49,7 +52,8 @@ from ledger.errors import (
     WriterOverloaded,
 )
 from ledger.follower import Follower
-from ledger.merkle import HASH_BYTES
+from ledger.high_water import HighWater
+from ledger.merkle import EMPTY_ROOT, HASH_BYTES
 from ledger.note import Signer, Verifier
 from ledger.tables import CheckpointRow
 from ledger.tile_store import tiles_of
@@ -88,9 +92,13 @@ class Sequencer(Writer):
         *,
         now: Callable[[], datetime],
         policy_check: PolicyCheck,
+        high_water: HighWater | None = None,
     ) -> None:
         self._database = database
         self._signer = signer
+        self._high_water = high_water
+        # Of the tree of no entries, which every later one extends, until there is another head.
+        self._note = str(Checkpoint(signer.name, 0, EMPTY_ROOT).signed(signer))
         self._now = now
         self._policy_check = policy_check
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
@@ -110,13 +118,16 @@ class Sequencer(Writer):
         *,
         now: Callable[[], datetime],
         policy_check: PolicyCheck,
+        high_water: HighWater | None = None,
     ) -> Self:
         """Read the log's head back, check it, and begin to take submissions.
 
-        Raises `LogKeyMismatch`, `ProofInvalid`, `NoteUnverified`.
+        Without `high_water` nothing outside the database remembers what was acknowledged. Raises
+        `LogKeyMismatch`, `ProofInvalid`, `NoteUnverified`, and what `HighWater.raise_to` raises.
         """
-        sequencer = cls(database, signer, now=now, policy_check=policy_check)
+        sequencer = cls(database, signer, now=now, policy_check=policy_check, high_water=high_water)
         await sequencer._read_head()
+        await sequencer._remember()
         # Admission asks `ledger_binding`, which a rebuild that was cut short left empty.
         if sequencer.tree_size:
             await Follower(database, [BindingView()]).catch_up()
@@ -135,6 +146,11 @@ class Sequencer(Writer):
         return self._edge.tree_size
 
     @property
+    def is_running(self) -> bool:
+        """Whether nothing stopped it."""
+        return self._task is not None and not self._task.done()
+
+    @property
     def authorities(self) -> Authorities:
         """Keys and mandates at the present size."""
         return self._authorities
@@ -148,7 +164,7 @@ class Sequencer(Writer):
 
     def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
         """Into the next batch. Raises as `Writer.enqueue`."""
-        if self._task is None or self._task.done():
+        if not self.is_running:
             raise _stopped()
         for position, candidate in enumerate(candidates):
             if candidate.control is not None:
@@ -198,11 +214,17 @@ class Sequencer(Writer):
                 try:
                     if not self._head_is_known:
                         await self._read_head()
+                        await self._remember()
                     await self._write(waiting)
                 except IntegrityError as error:
                     raise WriterFenced(
                         f"another writer extended the log beyond {self.tree_size}"
                     ) from error
+                except HighWaterUnwritable as error:
+                    # Its device is full or away. Nobody is told; the next batch is not written
+                    # before this head is remembered.
+                    self._head_is_known = False
+                    _fail(waiting, error)
                 except LedgerError:
                     # Head and signature do not agree: nothing more is signed.
                     raise
@@ -232,7 +254,7 @@ class Sequencer(Writer):
                     answers.append(batch.decide(item.candidates))
                 except LedgerError as error:
                     answers.append(error)
-            edge = self._edge
+            edge, note = self._edge, self._note
             logged_at = self._last_logged_at
             if batch.admitted:
                 logged_at = self._now()
@@ -241,10 +263,11 @@ class Sequencer(Writer):
                 edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
                 await insert_rows(session, batch.admitted, logged_at)
                 await tiles_of(session).write(session, self._edge.tree_size, tiles)
-                await self._insert_checkpoint(session, batch, edge, logged_at)
-        self._edge = edge
+                note = await self._insert_checkpoint(session, batch, edge, logged_at)
+        self._edge, self._note = edge, note
         self._last_logged_at = logged_at
         self._authorities = batch.authorities
+        await self._remember()
         for item, answer in zip(waiting, answers, strict=True):
             if item.answer.done():
                 continue
@@ -257,19 +280,26 @@ class Sequencer(Writer):
 
     async def _insert_checkpoint(
         self, session: AsyncSession, batch: Batch, edge: RightEdge, logged_at: datetime
-    ) -> None:
+    ) -> str:
         genesis = batch.authorities.genesis
         assert genesis is not None
         assert genesis.log_key == self._signer.verifier
         checkpoint = Checkpoint(genesis.origin, edge.tree_size, edge.root)
+        note = str(checkpoint.signed(self._signer))
         row = {
             "tree_size": edge.tree_size,
             "previous_size": self._edge.tree_size,
             "root_hash": checkpoint.root_hash,
-            "note": str(checkpoint.signed(self._signer)),
+            "note": note,
             "logged_at": logged_at,
         }
         await session.execute(insert(CheckpointRow), [row])
+        return note
+
+    async def _remember(self) -> None:
+        """Nobody is told of a head that only the database has."""
+        if self._high_water is not None:
+            await self._high_water.raise_to(self._note)
 
     async def _read_head(self) -> None:
         """Load the right edge and the authorities, and check them against the signed head."""
@@ -281,7 +311,7 @@ class Sequencer(Writer):
                 self._head_is_known = True
                 return
             authorities = await Entries(session).authorities(row.tree_size)
-            edge = await _read_edge(session, row.tree_size)
+            edge = await read_edge(session, row.tree_size)
         genesis = authorities.genesis
         if genesis is None:
             raise ProofInvalid("the log has a head but no genesis")
@@ -290,7 +320,7 @@ class Sequencer(Writer):
         signed = (checkpoint.tree_size, checkpoint.root_hash)
         if signed != (row.tree_size, row.root_hash) or signed != (edge.tree_size, edge.root):
             raise ProofInvalid(f"the tiles do not hash to the signed root at {row.tree_size}")
-        self._edge = edge
+        self._edge, self._note = edge, row.note
         self._last_logged_at = row.logged_at
         self._authorities = authorities
         self._head_is_known = True
@@ -312,7 +342,8 @@ def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
             item.answer.set_exception(error)
 
 
-async def _read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
+async def read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
+    """The unfinished tiles of a tree. Raises `ProofInvalid` where one is cut short."""
     tiles = [tile for tile in edge_tiles(tree_size) if tile.width]
     stored = await tiles_of(session).read(session, [(tile.level, tile.index) for tile in tiles])
     partials = []

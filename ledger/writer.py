@@ -37,6 +37,11 @@ class Writer(ABC):
 
     @property
     @abstractmethod
+    def is_running(self) -> bool:
+        """Whether it takes submissions; one that was fenced, or closed, never does again."""
+
+    @property
+    @abstractmethod
     def authorities(self) -> Authorities:
         """Keys and mandates at the present size, or at one shortly before."""
 

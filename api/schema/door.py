@@ -53,7 +53,9 @@ class GraphQLDoor:
         """Run one operation. Raises `AccessError`, `RequestError`, before anything is run."""
         caller = self._caller(request)
         asked = await GraphQLRequest.read(request, _BODY_BYTES_MAX[caller.tier])
-        return graphql_answer(await self._run(asked, caller), answer_type(request))
+        session = Session(self._service, caller)
+        answer = await self._run(asked, session)
+        return graphql_answer(answer, answer_type(request), session.retry_after_s)
 
     async def schema_text(self, request: Request) -> Response:
         """The schema of the caller's tier. Raises `AccessError`."""
@@ -63,15 +65,15 @@ class GraphQLDoor:
     def _caller(self, request: Request) -> Caller:
         return self._access.caller(request.headers.get("authorization"), at=self._service.now())
 
-    async def _run(self, asked: GraphQLRequest, caller: Caller) -> dict[str, Any]:
+    async def _run(self, asked: GraphQLRequest, session: Session) -> dict[str, Any]:
         try:
             _check(asked)
         except DoorError as error:
             return {"errors": [_refused(error)]}
-        result = await schema_of(caller.tier).execute(
+        result = await schema_of(session.caller.tier).execute(
             asked.query,
             variable_values=dict(asked.variables),
-            context_value=Session(self._service, caller),
+            context_value=session,
             operation_name=asked.operation_name,
         )
         answer: dict[str, Any] = {}

@@ -26,7 +26,7 @@ from api.access import Tier
 from api.errors import KNOWN, EnterpriseUnknown, TierForbidden
 from api.founding import DOOR_LABEL
 from api.schema.enterprise import resolve_subject
-from api.schema.outcome import Refusal, refused
+from api.schema.outcome import Refusal
 from api.schema.scalars import Day, Natural
 from api.schema.session import Info, Session
 from api.schema.statement import Statement, statement_of
@@ -378,7 +378,7 @@ class Mutation:
             acknowledgements = await writer.submit(Submission(tuple(bodies)))
             await context.service.followed(_beyond(acknowledgements))
         except KNOWN as error:
-            return refused(error)
+            return info.context.refused(error)
         return Submitted(entries=[Acknowledged(acknowledgement=one) for one in acknowledgements])
 
     @described(
@@ -413,7 +413,7 @@ class Mutation:
         try:
             return await _capture(info.context, document, party, idempotency_key)
         except KNOWN as error:
-            return refused(error)
+            return info.context.refused(error)
 
 
 async def _record(
@@ -431,7 +431,7 @@ async def _record(
             particulars=input.particulars(identity, **more),
         )
     except KNOWN as error:
-        return refused(error)
+        return context.refused(error)
     return Recorded(
         entry=Acknowledged(acknowledgement=acknowledgement),
         leaf_index=acknowledgement.leaf_index,

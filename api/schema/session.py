@@ -2,6 +2,7 @@
 
     Session               the caller, the service, the present size; one per request
     Session.reading       a database session for one unit of work
+    Session.refused       why a mutation did nothing, and when it may do better
     Session.ratings       ratings of many subjects together; `load` raises what refuses one
     Session.statements    pages of statements of many subjects together
     Session.at            statements by leaf index together
@@ -34,9 +35,10 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from api.access import Caller
-from api.errors import ReadOnly
+from api.errors import ReadOnly, retry_after_s
 from api.schema.clocks import Clocks
 from api.schema.nodes import Page
+from api.schema.outcome import Refusal, refused
 from api.service import Service
 from credit.errors import CreditError
 from credit.policy import Policy
@@ -96,6 +98,8 @@ class Session:
         self.at: DataLoader[int, VisibleStatement | None] = DataLoader(self._at)
         self._size = _Once(self._read_size)
         self._names = _Once(self._read_names)
+        self.retry_after_s: int | None = None
+        """When a mutation that was refused may do better."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -109,6 +113,11 @@ class Session:
         if self.service.sequencer is None:
             raise ReadOnly("this process does not write; ask the one that does")
         return self.service.sequencer
+
+    def refused(self, error: Exception) -> Refusal:
+        """The refusal, and on the answer as a whole when to try again. Raises what is none."""
+        self.retry_after_s = retry_after_s(error)
+        return refused(error)
 
     async def size(self) -> int:
         """What every view has read: the newest size at which answers agree. The same all along."""
