@@ -114,17 +114,16 @@ class Following:
     async def _pause(self) -> None:
         """Until somebody waits, no burst is under way, or the views are far behind."""
         now = asyncio.get_running_loop().time
-        burst_until = now()
+        burst_until, size = now(), self._size
         while True:
-            size = self._writer.tree_size
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_S):
                     await self._awaited.wait()
                 return
-            if self._writer.tree_size - size >= BURST_ENTRIES:
+            grown, size = self._writer.tree_size - size, self._writer.tree_size
+            if grown >= BURST_ENTRIES:
                 burst_until = now() + BURST_S
-            behind = self._writer.tree_size - self._size
-            if now() >= burst_until or behind >= LAG_ENTRIES_MAX:
+            if now() >= burst_until or size - self._size >= LAG_ENTRIES_MAX:
                 return
 
 

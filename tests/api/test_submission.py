@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from api import submission
+from ledger.control import KeyBegin, issue_control
 from ledger.entries import Entries
 from ledger.identity import Identity
+from ledger.token import public_key_of
 from tests.api.doors import Doors, fine, suspicion
-from tests.world import DAIRY, TRADER, rows_of_all_tables, seed_of
+from tests.world import DAIRY, MARKET, TRADER, rows_of_all_tables, seed_of
 
 
 def line_of(doors: Doors, *, jti: str | None = None, about: Identity = DAIRY) -> dict[str, str]:
@@ -180,3 +182,31 @@ async def test_lines_are_lines_however_the_body_is_cut(doors: Doors, cut: int) -
     )
     answers = [json.loads(line) for line in answer.text.splitlines()]
     assert [one.get("leaf_index") for one in answers] == [size, None, size + 1]
+
+
+async def test_lines_stay_in_order_however_many_chunks_wait_for_their_commit(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert submission.CHUNKS_AHEAD_MAX > 1
+    monkeypatch.setattr(submission, "CHUNK_LINES", 3)
+    for ahead in (0, 1, submission.CHUNKS_AHEAD_MAX):
+        monkeypatch.setattr(submission, "CHUNKS_AHEAD_MAX", ahead)
+        size = doors.service.writer.tree_size
+        lines = [line_of(doors) for _ in range(40)]
+        answers = await doors.entries(*lines)
+        assert [answer["leaf_index"] for answer in answers] == list(range(size, size + 40))
+        again = await doors.entries(*lines[::-1])
+        assert again == [{**answer, "duplicate": True} for answer in answers[::-1]]
+
+
+async def test_a_line_may_rely_on_the_lines_before_it(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "CHUNK_LINES", 1)
+    key = public_key_of(seed_of("new"))
+    begin = KeyBegin(MARKET.label(), key, custodial=False, names={"en": "Market supervision"})
+    root = doors.service.keystore.get("root").seed
+    control = issue_control(begin, seed=root, jti="begin", issued_at=1).token.text
+    statement = doors.draft(fine(), seed=seed_of("new")).presentation
+    answers = await doors.entries({"control": control}, {"statement": statement})
+    assert [answer["duplicate"] for answer in answers] == [False, False]
