@@ -7,10 +7,10 @@
     jobs          background work
     storage       the database and the folder of tiles that the settings name
     cosigning     each new head sent to witnesses
+    onlookers     who else has seen the log, asked before anything is signed
     heads         which head is shown
     entry_proofs  proofs of single entries under it
     publishing    the folder of tiles shows it
-    onlookers     who else has seen the log, asked before anything is signed
     rebuild       every view made again
     fault         the form of every refusal of this folder
     errors        where the trees of errors meet

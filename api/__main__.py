@@ -10,7 +10,7 @@
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
-    log         audit a whole log; write it as files; recover what one's own has lost
+    log         audit a whole log, write it as files, recover what one's own has lost
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 

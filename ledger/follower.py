@@ -76,7 +76,7 @@ class Follower:
     async def catch_up(self, tree_size: int | None = None) -> int:
         """Step until every view has read that far, or is at the head; says how many were told."""
         done = 0
-        while await self.lag(tree_size):
+        while await self._is_behind(tree_size):
             done += await self.step()
         return done
 
@@ -89,16 +89,17 @@ class Follower:
                 cursors[view.name].next_index = 0
         return await self.catch_up()
 
-    async def lag(self, tree_size: int | None = None) -> int:
-        """How many entries the slowest view has yet to read to be that far, or at the head.
-
-        Asked of a reader, so that views at the head cost no writing transaction.
-        """
+    async def lag(self) -> int:
+        """How many entries the slowest view has yet to read."""
         async with self._database.reading() as session:
             size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
-            if tree_size is not None:
-                size = min(size, tree_size)
             return max(0, size - await self._next(session))
+
+    async def _is_behind(self, tree_size: int | None) -> bool:
+        """Asked of a reader, so that views at the head cost no writing transaction."""
+        async with self._database.reading() as session:
+            size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
+            return await self._next(session) < min(size, size if tree_size is None else tree_size)
 
     async def _next(self, session: AsyncSession) -> int:
         """The first index that some view has not read."""

@@ -2,6 +2,7 @@
 
     HighWater             one file, apart from the database
     HighWater.taken_over  from now on this process writes it, and no other that did
+    HighWater.check_held  refuses where another process has taken it over since
     HighWater.raise_to    remembers a head; nobody is told of an entry before this returns
     kept_head             what a file says, without taking it over
 
@@ -23,7 +24,8 @@ told. A crash after 2 leaves the new head. A flush that fails fails the batch, w
 of; the next try writes the slot again, never only flushes it.
 
 Taking over makes a new file in place of the old one, so that a writer that slept through it cannot
-write over what its successor remembers: step 3 tells it that it was succeeded.
+write over what its successor remembers: it is told that it was succeeded before it writes a batch,
+and once more by step 3.
 
     1. write what the old file says into a new one, and flush it
     2. rename it over the old one, and flush the folder
@@ -86,6 +88,18 @@ class HighWater:
         except OSError as error:
             raise _unwritable(path, error) from error
 
+    def check_held(self) -> None:
+        """Asked before a batch is written; it takes some microseconds.
+
+        Raises `WriterFenced`, `HighWaterUnwritable`.
+        """
+        try:
+            is_ours = _is_same(self._path, self._descriptor)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        if not is_ours:
+            raise WriterFenced("another writer has taken the high-water file over")
+
     async def raise_to(self, note: str) -> None:
         """Remember the signed head of `note`; nothing is done where it is remembered.
 
@@ -116,11 +130,9 @@ class HighWater:
         try:
             _write_slot(self._descriptor, slot, note)
             _flush(self._descriptor)
-            is_ours = _is_same(self._path, self._descriptor)
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        if not is_ours:
-            raise WriterFenced("another writer has taken the high-water file over")
+        self.check_held()
         self._kept = _Kept(slot, head, note)
 
 

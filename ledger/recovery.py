@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger.append import insert_rows
@@ -146,28 +146,35 @@ class Recovery:
             return
         try:
             async with self._database.writing() as session:
-                previous_size = self._written_size
+                size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
+                if size != self._written_size:
+                    raise _fenced(self._written_size)
                 for covered in self._covered:
-                    row = {
-                        "tree_size": covered.head.tree_size,
-                        "previous_size": previous_size,
-                        "root_hash": covered.head.root_hash,
-                        "note": covered.note,
-                        "logged_at": covered.logged_at,
-                    }
-                    # First, so that another writer is met before anything else is written.
-                    await session.execute(insert(CheckpointRow), [row])
                     await insert_rows(session, covered.admitted, covered.logged_at)
-                    previous_size = covered.head.tree_size
-                await tiles_of(session).write(session, self._written_size, _in_order(self._tiles))
+                await tiles_of(session).write(session, size, _in_order(self._tiles))
+                await session.execute(insert(CheckpointRow), self._checkpoint_rows())
         except IntegrityError as error:
-            raise WriterFenced(
-                f"another writer extended the log beyond {self._written_size}"
-            ) from error
+            raise _fenced(self._written_size) from error
         self._written_size = self._covered[-1].head.tree_size
         self._covered.clear()
         self._tiles.clear()
         self._bytes_covered = 0
+
+    def _checkpoint_rows(self) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
+        previous_size = self._written_size
+        for covered in self._covered:
+            rows.append(
+                {
+                    "tree_size": covered.head.tree_size,
+                    "previous_size": previous_size,
+                    "root_hash": covered.head.root_hash,
+                    "note": covered.note,
+                    "logged_at": covered.logged_at,
+                }
+            )
+            previous_size = covered.head.tree_size
+        return rows
 
     def _admit(self, body: Body) -> None:
         leaf_index = self._edge.tree_size + len(self._pending)
@@ -199,6 +206,10 @@ class Recovery:
         self._pending.clear()
         self._bytes_covered += self._bytes_pending
         self._bytes_pending = 0
+
+
+def _fenced(tree_size: int) -> WriterFenced:
+    return WriterFenced(f"another writer extended the log beyond {tree_size}")
 
 
 def _in_order(tiles: dict[tuple[int, int], tuple[Tile, bytes]]) -> Sequence[tuple[Tile, bytes]]:

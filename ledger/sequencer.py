@@ -3,7 +3,7 @@
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
     Sequencer.enqueue  takes a prepared submission; all of it is admitted, or none
-    read_edge          the unfinished tiles of a tree, as they are stored
+    read_edge          the unfinished tiles of its tree, read back
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -215,6 +215,8 @@ class Sequencer(Writer):
                     if not self._head_is_known:
                         await self._read_head()
                         await self._remember()
+                    if self._high_water is not None:
+                        self._high_water.check_held()
                     await self._write(waiting)
                 except IntegrityError as error:
                     raise WriterFenced(
