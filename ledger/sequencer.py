@@ -18,8 +18,9 @@ client alone waits one commit, and many share one. A batch is one transaction, i
 Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`).
 A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
 outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
-again is answered from step 1. A database that is away fails one batch after another, and the writer
-goes on when it is back.
+again is answered from step 1. A server may keep such a commit later still: a batch that meets it
+fails like the one before, and only the next that does is a sign of another writer. A database that
+is away fails one batch after another, and the writer goes on when it is back.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ class Sequencer(Writer):
         self._last_logged_at: datetime | None = None
         self._authorities = Authorities()
         self._head_is_known = True
+        self._is_unsettled = False
         self._task: asyncio.Task[None] | None = None
         self._grown = asyncio.Event()
 
@@ -218,10 +220,15 @@ class Sequencer(Writer):
                     if self._high_water is not None:
                         self._high_water.check_held()
                     await self._write(waiting)
+                    self._is_unsettled = False
                 except IntegrityError as error:
-                    raise WriterFenced(
-                        f"another writer extended the log beyond {self.tree_size}"
-                    ) from error
+                    if not self._is_unsettled:
+                        raise WriterFenced(
+                            f"another writer extended the log beyond {self.tree_size}"
+                        ) from error
+                    # The commit before, whose answer never came, was kept after the head was read.
+                    self._is_unsettled = self._head_is_known = False
+                    _fail(waiting, error)
                 except HighWaterUnwritable as error:
                     # Its device is full or away. Nobody is told; the next batch is not written
                     # before this head is remembered.
@@ -234,6 +241,7 @@ class Sequencer(Writer):
                     # The database is away, in whichever driver's words. Kept or lost? The head
                     # says, once it can be read; a client that tries again is told by step 1.
                     self._head_is_known = False
+                    self._is_unsettled = True
                     _fail(waiting, error)
         except BaseException as error:
             while not self._queue.empty():

@@ -4,7 +4,8 @@
     keep        the keeper: starts the server, says its URL, ends it when its input ends
     scratch     a fresh folder that the server's own user can reach, removed at the end
     installed   where the wheel put PostgreSQL
-    serving     PostgreSQL in a folder; await_readiness waits until it answers
+    serving     PostgreSQL in a folder: initialise, start, await_readiness, stop; url_of leads there
+    environment_of    what its programs see of the world
     unprivileged, programs_for    who runs the server, and which programs that user can reach
     reachable_temporary_folder, open_to_others    where that user can look
     PostgresUnavailable    it could not be started
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,14 +147,23 @@ def installed() -> Path:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Start PostgreSQL inside the folder and end it after; yields its URL."""
+    programs = initialise(folder)
+    server = start(folder, programs, SERVER_SETTINGS)
+    try:
+        await_readiness(server, folder)
+        yield url_of(folder)
+    finally:
+        stop(server)
+
+
+def initialise(folder: Path) -> Path:
+    """Make a cluster inside the folder; says where its server's programs are."""
     programs = programs_for(folder)
-    data, log = folder / "data", folder / "server.log"
     user, group, extra_groups = unprivileged()
-    environment = {"HOME": str(folder), "PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
     initialised = subprocess.run(
         [
             programs / "initdb",
-            "--pgdata", data,
+            "--pgdata", folder / "data",
             "--username", "postgres",
             "--auth", "trust",
             "--encoding", "UTF8",
@@ -162,34 +172,49 @@ def serving(folder: Path) -> Iterator[str]:
             "--no-sync", "--no-instructions",
         ],
         user=user, group=group, extra_groups=extra_groups,
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        cwd=folder, env=environment_of(folder), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if initialised.returncode != 0:
         raise PostgresUnavailable(f"initdb failed:\n{initialised.stdout}{initialised.stderr}")
-    settings = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
-    with log.open("wb") as log_file:
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", folder, *settings],
+    return programs
+
+
+def start(folder: Path, programs: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start the cluster's server, which may not answer yet; `await_readiness` waits for it."""
+    user, group, extra_groups = unprivileged()
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    with (folder / "server.log").open("ab") as log:
+        return subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", "-k", folder, *options],
             user=user,
             group=group,
             extra_groups=extra_groups,
             cwd=folder,
-            env=environment,
+            env=environment_of(folder),
             stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
+            stdout=log,
+            stderr=log,
         )
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """A fast shutdown: sessions are broken off, the server ends in order."""
+    server.send_signal(signal.SIGINT)
     try:
-        await_readiness(server, data, log)
-        yield f"postgresql+asyncpg://postgres@/postgres?host={folder}"
-    finally:
-        # A fast shutdown: sessions are broken off, the server ends in order.
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.wait(STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """What the server's programs see of the world."""
+    return {"HOME": str(folder), "PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def url_of(folder: Path) -> str:
+    """The SQLAlchemy URL of the first database of the server in this folder."""
+    return f"postgresql+asyncpg://postgres@/postgres?host={folder}"
 
 
 def programs_for(folder: Path) -> Path:
@@ -215,17 +240,19 @@ def unprivileged() -> tuple[int | None, int | None, list[int] | None]:
     return account.pw_uid, account.pw_gid, []
 
 
-def await_readiness(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
+def await_readiness(server: subprocess.Popen[bytes], folder: Path) -> None:
     """Wait until the server writes `ready` in its PID file, or raise with its log."""
     give_up_at = time.monotonic() + START_S_MAX
-    pid_file = data / "postmaster.pid"
+    pid_file = folder / "data" / "postmaster.pid"
     while time.monotonic() < give_up_at and server.poll() is None:
-        # The eighth line holds the state of the server since PostgreSQL 10.
         lines = pid_file.read_text().splitlines() if pid_file.exists() else []
-        if len(lines) > 7 and lines[7].strip() == "ready":
+        # The eighth line holds the state since PostgreSQL 10; a server that was killed leaves its
+        # file behind.
+        if len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
             return
         time.sleep(0.02)
-    raise PostgresUnavailable(f"PostgreSQL did not start:\n{log.read_text(errors='replace')}")
+    said = (folder / "server.log").read_text(errors="replace")
+    raise PostgresUnavailable(f"PostgreSQL did not start:\n{said}")
 
 
 if __name__ == "__main__":

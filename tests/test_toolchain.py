@@ -164,7 +164,7 @@ def test_the_set_up_tool_says_what_it_can_do_and_installs_nothing_for_it(bare_cl
     said = subprocess.run(
         [sys.executable, bare_clone / "xin", "help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("up", "test", "lint", "schema", "bench", "verify"):
+    for command in ("up", "test", "lint", "schema", "bench", "faults", "verify"):
         assert f"./xin {command}" in said
     assert not (bare_clone / ".venv").exists()
 
