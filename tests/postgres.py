@@ -4,6 +4,8 @@
     keep        the keeper: starts the server, says its URL, ends it when its input ends
     scratch     a fresh folder that the server's own user can reach, removed at the end
     installed   where the wheel put PostgreSQL
+    main        the keeper as a command; --flushing and --preload are for benchmarks
+    copied      a library where the server's user can read it
     serving     PostgreSQL in a folder: initialise, start, await_readiness, stop; url_of leads there
     environment_of    what its programs see of the world
     unprivileged, programs_for    who runs the server, and which programs that user can reach
@@ -23,6 +25,7 @@ A process of its own, the keeper, holds server and scratch folder, and ends them
 input ends. That happens however the tests end, by Ctrl-C or by `kill -9`.
 """
 
+import argparse
 import os
 import pwd
 import shutil
@@ -57,6 +60,16 @@ SERVER_SETTINGS = {
     "log_min_messages": "warning",
 }
 
+FLUSHING_SETTINGS = {
+    **SERVER_SETTINGS,
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+}
+"""As a server that matters has them: a commit is on the disk before it is answered."""
+
 
 class PostgresUnavailable(Exception):
     """The server could not be started; the message carries what it said."""
@@ -86,13 +99,13 @@ def running() -> Iterator[str]:
         keeper.stdout.close()
 
 
-def keep() -> int:
+def keep(settings: Mapping[str, str] = SERVER_SETTINGS, preload: Path | None = None) -> int:
     """Keep one server until standard input ends; its URL is the only line of output."""
     # The end of the input is the one way to end the keeper, so that the scratch folder goes too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with scratch() as folder, serving(folder) as url:
+        with scratch() as folder, serving(folder, settings=settings, preload=preload) as url:
             sys.stdout.write(url + "\n")
             sys.stdout.flush()
             sys.stdin.read()
@@ -145,10 +158,16 @@ def installed() -> Path:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Start PostgreSQL inside the folder and end it after; yields its URL."""
+def serving(
+    folder: Path, *, settings: Mapping[str, str] = SERVER_SETTINGS, preload: Path | None = None
+) -> Iterator[str]:
+    """Start PostgreSQL inside the folder and end it after; yields its URL.
+
+    `preload` is a library that stands between the server and the system's calls.
+    """
     programs = initialise(folder)
-    server = start(folder, programs, SERVER_SETTINGS)
+    between = {} if preload is None else {"LD_PRELOAD": str(copied(preload, folder))}
+    server = start(folder, programs, settings, between)
     try:
         await_readiness(server, folder)
         yield url_of(folder)
@@ -179,7 +198,12 @@ def initialise(folder: Path) -> Path:
     return programs
 
 
-def start(folder: Path, programs: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path,
+    programs: Path,
+    settings: Mapping[str, str],
+    more: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start the cluster's server, which may not answer yet; `await_readiness` waits for it."""
     user, group, extra_groups = unprivileged()
     options = [f"--{name}={value}" for name, value in settings.items()]
@@ -190,7 +214,7 @@ def start(folder: Path, programs: Path, settings: Mapping[str, str]) -> subproce
             group=group,
             extra_groups=extra_groups,
             cwd=folder,
-            env=environment_of(folder),
+            env={**environment_of(folder), **(more or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -255,5 +279,22 @@ def await_readiness(server: subprocess.Popen[bytes], folder: Path) -> None:
     raise PostgresUnavailable(f"PostgreSQL did not start:\n{said}")
 
 
+def copied(library: Path, folder: Path) -> Path:
+    """A copy of it that the server's own user can read."""
+    copy = folder / library.name
+    shutil.copyfile(library, copy)
+    copy.chmod(0o755)
+    return copy
+
+
+def main() -> int:
+    """The keeper as a command."""
+    parser = argparse.ArgumentParser(description="Keep a PostgreSQL until standard input ends.")
+    parser.add_argument("--flushing", action="store_true", help="every commit reaches the disk")
+    parser.add_argument("--preload", type=Path, help="a library for the server's process")
+    asked = parser.parse_args()
+    return keep(FLUSHING_SETTINGS if asked.flushing else SERVER_SETTINGS, asked.preload)
+
+
 if __name__ == "__main__":
-    raise SystemExit(keep())
+    raise SystemExit(main())

@@ -203,6 +203,58 @@ def test_the_set_up_tool_refuses_a_python_that_is_too_old(bare_clone: Path) -> N
     assert refused.stderr.startswith("xin: Xinyuan needs Python 3.99 or newer; this is 3.")
 
 
+def asked_of_xin(clone: Path, program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A program that finds the set-up tool of a clone as `xin`."""
+    load = "from importlib.machinery import SourceFileLoader as L; "
+    load += f"xin = L('xin', {str(clone / 'xin')!r}).load_module()\n"
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", load + program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_python_of_pyenv_is_found_behind_a_stand_in_that_does_not_run(
+    bare_clone: Path, tmp_path: Path
+) -> None:
+    stand_in, kept = tmp_path / "shims" / "python3.13", tmp_path / "versions" / "3.13.9" / "bin"
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\nexit 127\n")
+    stand_in.chmod(0o755)
+    kept.mkdir(parents=True)
+    (kept / "python3.13").symlink_to(sys.executable)
+    found = asked_of_xin(
+        bare_clone,
+        "print(*xin.pythons((3, 13)))",
+        PATH=str(stand_in.parent),
+        PYENV_ROOT=str(tmp_path),
+    )
+    assert found.stdout.split() == [str(kept / "python3.13")], found.stderr
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_without_other_peoples_verifiers_ci_fails_and_nobody_else(
+    bare_clone: Path, tmp_path: Path, ci: str
+) -> None:
+    (bare_clone / "requirements").mkdir()
+    (bare_clone / "requirements" / "peers.txt").touch()
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\nexit 1\n")
+    uv.chmod(0o755)
+    # The set-up tool asks the pip of .venv where its index is.
+    (bare_clone / ".venv" / "bin").mkdir(parents=True)
+    (bare_clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    tried = asked_of_xin(
+        bare_clone, "xin.install_peers_if_possible()", PATH=str(tmp_path), PYENV_ROOT="", CI=ci
+    )
+    assert (tried.returncode != 0) == (ci == "true"), tried.stderr
+    assert "This step failed: " in (tried.stderr if ci else tried.stdout)
+    assert ("the tests of tests/peers are skipped" in tried.stdout) == (ci == "")
+    assert not (bare_clone / ".peers" / "xin-stamp.json").exists()
+
+
 def test_ci_runs_the_test_command_and_nothing_else() -> None:
     lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [

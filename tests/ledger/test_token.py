@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 from joserfc import jws
+from joserfc.errors import BadSignatureError
 from joserfc.jwk import OKPKey
 
 from ledger.canonical import Json, b64url, encode
@@ -46,6 +47,16 @@ def test_an_ordinary_jose_library_verifies_it() -> None:
     found = jws.deserialize_compact(TOKEN.text, key, registry=registry)
     assert json.loads(found.payload) == {"a": 1, "b": "名"}
     assert key.thumbprint() == KID
+    foreign = OKPKey.import_key(
+        {name: str(value) for name, value in public_jwk(public_key_of(bytes(32))).items()}
+    )
+    for text, refused in (
+        (TOKEN.text, foreign),
+        (f"{HEADER}.{b64url(encode({'a': 2, 'b': '名'}))}.{SIGNATURE}", key),
+        (f"{header(typ='xinyuan-capture+jwt')}.{PAYLOAD}.{SIGNATURE}", key),
+    ):
+        with pytest.raises(BadSignatureError):
+            jws.deserialize_compact(text, refused, registry=registry)
 
 
 @pytest.mark.parametrize(
