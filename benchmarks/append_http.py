@@ -1,31 +1,34 @@
 """How many single signed statements become durable a second through the real HTTP door?
 
 Data: statements of eleven weighing members and three particulars, some 1.2 kB of token and 2.4 kB
-with disclosures, signed beforehand. A closed loop: each client sends one over its own connection,
-waits for the index, and sends the next.
+with disclosures, about a thousand enterprises, signed beforehand. A closed loop: each client sends
+one over its own connection, waits for the index, and sends the next.
 
-Machine of the numbers below: 2 shared cores, the clients on them too; 24 GiB, a virtual disk,
-CPython 3.11.7, SQLite 3.40 with `synchronous=FULL`.
+Machine of the numbers below: not taken yet.
 
-Measured in one run: 256 clients and one client against `xin serve`, all views following, and beside
-them the limit that one core has here: Ed25519 verifications a second by PyNaCl.
+Measured in one run, on SQLite with `synchronous=FULL` and on PostgreSQL 18 that flushes each
+commit, against `xin serve` as it starts here: (1) one client; (2) a burst of BURST statements by
+256 clients, in which the views let the writer go first; how long until /checkpoint, asked every
+20 ms, covers a statement that was sent; how long the views take to be at the head after it;
+(3) SUSTAINED statements more without a pause, in which the views must keep up. Beside them the
+limit that one core has here: Ed25519 verifications a second by PyNaCl.
 
-Five runs on 2026-11-25, nothing else running: 1,145 to 1,309 a second, median 1,198, p50 199 ms at
-256 clients; one client p50 5.6 ms. One core verifies some 18,000 a second, 15 times as many.
-
-What follows: where the second step of the ledger begins; its bar is 4,000 a second. Most of the
-time goes into parsing each statement twice, at the door and for the views.
+What follows: `docs/decisions/0032-one-writer-among-several-processes.md`.
 """
+
+from __future__ import annotations
 
 import asyncio
 import os
 import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import cast
@@ -36,9 +39,11 @@ from nacl.signing import SigningKey
 from api.access import Tier
 from api.founding import admit_authority, found, prepare_keys
 from api.operating import migrate_database
-from api.service import Service
+from api.service import Service, views
 from api.settings import Settings
 from api.tokens import read_token, write_demo_tokens
+from ledger.database import Database
+from ledger.follower import Follower
 from ledger.identity import Identity
 from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
@@ -46,8 +51,10 @@ from ledger.statement import Draft, Severity, Weighing, issue
 
 RUNS = int(os.environ.get("RUNS", "5"))
 MANY = 256
-MANY_STATEMENTS = 6_000
+BURST = 12_000
+SUSTAINED = int(os.environ.get("SUSTAINED", "30000"))
 ONE_STATEMENTS = 300
+POLL_S = 0.02
 PORT = 8743
 
 AUTHORITY = Identity.parse("uscc", "11150000MB0XY0014W")
@@ -103,15 +110,24 @@ def presentations(seed: bytes, count: int) -> Iterator[bytes]:
         yield issue(draft, seed, salts).presentation.encode()
 
 
+@dataclass(frozen=True)
+class Answered:
+    """One statement: when it was sent, when answered, and where it stands."""
+
+    sent_at: float
+    answered_at: float
+    leaf_index: int
+
+
 class Client(asyncio.Protocol):
     """One connection: send, wait for the index, send the next."""
 
-    def __init__(self, head: bytes, work: Iterator[bytes], waits: list[float]) -> None:
+    def __init__(self, head: bytes, work: Iterator[bytes], answered: list[Answered]) -> None:
         self._head = head
         self._work = work
-        self._waits = waits
+        self._answered = answered
         self._answer = b""
-        self.done = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -128,8 +144,8 @@ class Client(asyncio.Protocol):
         if len(body) < length:
             return
         assert head.startswith(b"HTTP/1.1 200"), self._answer
-        assert b'"leaf_index"' in body
-        self._waits.append(time.perf_counter() - self._sent_at)
+        leaf_index = int(body.partition(b'"leaf_index":')[2].partition(b",")[0])
+        self._answered.append(Answered(self._sent_at, time.perf_counter(), leaf_index))
         self._answer = b""
         self._next()
 
@@ -148,22 +164,61 @@ class Client(asyncio.Protocol):
         self._transport.write(self._head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
-async def load(token: str, bodies: list[bytes], clients: int) -> tuple[float, list[float]]:
-    """Statements a second, and how long each client waited for each."""
+@dataclass(frozen=True)
+class Load:
+    """What one loop saw."""
+
+    rate: float
+    wait_ms: float
+    covered_ms: float
+    """Until /checkpoint covered a statement, from when it was sent."""
+
+
+async def load(token: str, bodies: Sequence[bytes], clients: int) -> Load:
+    """So many clients until all is answered."""
     head = (
         f"POST /entries HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/sd-jwt\r\n"
     ).encode()
     work = iter(bodies)
-    waits: list[float] = []
+    answered: list[Answered] = []
     loop = asyncio.get_running_loop()
+    seen: list[tuple[int, float]] = []
+    watching = asyncio.create_task(_watch(seen))
     started = time.perf_counter()
     connected = [
-        await loop.create_connection(lambda: Client(head, work, waits), "127.0.0.1", PORT)
+        await loop.create_connection(lambda: Client(head, work, answered), "127.0.0.1", PORT)
         for _ in range(clients)
     ]
     await asyncio.gather(*(client.done for _, client in connected))
-    return len(bodies) / (time.perf_counter() - started), waits
+    rate = len(bodies) / (time.perf_counter() - started)
+    await asyncio.sleep(2 * POLL_S)
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+    sizes = [size for size, _ in seen]
+    covered = []
+    for one in answered:
+        at = bisect_right(sizes, one.leaf_index)
+        if at < len(seen):
+            covered.append(max(0.0, seen[at][1] - one.sent_at))
+    return Load(
+        rate,
+        statistics.median(one.answered_at - one.sent_at for one in answered) * 1e3,
+        statistics.median(covered) * 1e3,
+    )
+
+
+async def _watch(seen: list[tuple[int, float]]) -> None:
+    """The size of the checkpoint, and when it was there, every POLL_S."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    while True:
+        writer.write(b"GET /checkpoint HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        note = await reader.readexactly(length)
+        seen.append((int(note.split(b"\n")[1]), time.perf_counter()))
+        await asyncio.sleep(POLL_S)
 
 
 def verifications_a_second() -> float:
@@ -178,53 +233,90 @@ def verifications_a_second() -> float:
     return count / (time.perf_counter() - started)
 
 
-def run(home: Path) -> tuple[float, float, float, float]:
-    """Rate and median wait of many, median wait of one, and the limit."""
-    settings = Settings(
-        home=home,
-        database_url=f"sqlite+aiosqlite:///{home / 'ledger.sqlite'}",
-        port=PORT,
-        origin="benchmark/xinyuan",
-        demo=True,
-        credential_issuers={},
-    )
+async def views_at_head(url: str) -> float:
+    """Seconds until every view has read the whole log."""
+    database = Database.connect(url)
+    follower = Follower(database, views())
+    started = time.perf_counter()
+    while await follower.lag():  # noqa: ASYNC110  (another process moves it)
+        await asyncio.sleep(0.05)
+    await database.close()
+    return time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Run:
+    """The figures of one run."""
+
+    one_wait_ms: float
+    burst: float
+    wait_ms: float
+    covered_ms: float
+    behind_s: float
+    sustained: float
+    limit: float
+
+
+def run(url: str, home: Path) -> Run:
+    """On one fresh database."""
+    # Imported here: the stage itself takes its statements from this module.
+    from benchmarks.stage.growing import settings_of
+    from benchmarks.stage.serving import served
+
+    settings = settings_of(url, home)
     asyncio.run(prepared(settings))
     seed = Keystore(settings.keys_folder).issuer_seed(AUTHORITY.label())
-    many = list(presentations(seed, MANY_STATEMENTS))
-    one = list(presentations(seed, ONE_STATEMENTS))
+    one, warming, burst, sustained = (
+        list(presentations(seed, count)) for count in (ONE_STATEMENTS, 1_000, BURST, SUSTAINED)
+    )
     token = read_token(settings.tokens_folder, Tier.AUTHORITY)
-    environment = {**os.environ, "XIN_HOME": str(home), "XIN_DEMO": "1", "PORT": str(PORT)}
-    program = Path(sys.executable).with_name("xin")
-    with subprocess.Popen([program, "serve"], env=environment, stdout=subprocess.PIPE) as server:
-        try:
-            assert server.stdout is not None
-            server.stdout.readline()
-            _, waits_of_one = uvloop.run(load(token, one, 1))
-            rate, waits = uvloop.run(load(token, many, MANY))
-        finally:
-            server.terminate()
+    with served(settings):
+        uvloop.run(load(token, warming, MANY))
+        uvloop.run(views_at_head(url))
+        alone = uvloop.run(load(token, one, 1))
+        uvloop.run(views_at_head(url))
+        many = uvloop.run(load(token, burst, MANY))
+        behind_s = uvloop.run(views_at_head(url))
+        kept_up = uvloop.run(load(token, sustained, MANY)) if sustained else many
     limit = verifications_a_second()
-    return rate, statistics.median(waits), statistics.median(waits_of_one), limit
+    return Run(
+        alone.wait_ms,
+        many.rate,
+        many.wait_ms,
+        many.covered_ms,
+        behind_s,
+        kept_up.rate,
+        limit,
+    )
 
 
 def main() -> int:
-    """Print every run, then medians and the ratio."""
-    results = []
-    for number in range(1, RUNS + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            rate, wait, wait_of_one, limit = run(Path(folder))
-        results.append((rate, wait, wait_of_one, limit))
-        print(
-            f"run {number}: {rate:.0f}/s at {MANY} clients, p50 {wait * 1e3:.0f} ms; "
-            f"one client p50 {wait_of_one * 1e3:.1f} ms; one core verifies {limit:.0f}/s"
-        )
-    rate, wait, wait_of_one, limit = (
-        statistics.median(column) for column in zip(*results, strict=True)
-    )
-    print(
-        f"median {rate:.0f}/s, p50 {wait * 1e3:.0f} ms; one client p50 {wait_of_one * 1e3:.1f} ms"
-    )
-    print(f"{rate / limit:.2f} of what one core verifies")
+    """Print every run, then medians and ratios."""
+    from benchmarks.stage.databases import KINDS, Databases
+
+    medians = {}
+    for kind in KINDS:
+        runs = []
+        with Databases.of(kind) as databases:
+            for number in range(1, RUNS + 1):
+                with tempfile.TemporaryDirectory() as home:
+                    one = run(databases.fresh(), Path(home))
+                runs.append(one)
+                print(
+                    f"{kind} run {number}: {one.burst:.0f}/s at {MANY} clients, p50 "
+                    f"{one.wait_ms:.0f} ms, covered {one.covered_ms:.0f} ms; views at the head "
+                    f"{one.behind_s:.1f} s later; sustained {one.sustained:.0f}/s; one client p50 "
+                    f"{one.one_wait_ms:.1f} ms; one core verifies {one.limit:.0f}/s",
+                    flush=True,
+                )
+        medians[kind] = {
+            name: statistics.median(getattr(one, name) for one in runs)
+            for name in Run.__dataclass_fields__
+        }
+        print(f"{kind} median: {', '.join(f'{k} {v:.1f}' for k, v in medians[kind].items())}")
+    sqlite, postgresql = (medians[kind] for kind in KINDS)
+    print(f"SQLite: {sqlite['burst'] / sqlite['limit']:.2f} of what one core verifies")
+    print(f"PostgreSQL: {postgresql['burst'] / sqlite['burst']:.2f} of SQLite")
     return 0
 
 

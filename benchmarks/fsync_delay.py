@@ -46,8 +46,7 @@ def rate(settings: Settings, preload: dict[str, str]) -> float:
     bodies = list(presentations(seed, STATEMENTS))
     token = read_token(settings.tokens_folder, Tier.AUTHORITY)
     with served(settings, preload):
-        found, _ = uvloop.run(load(token, bodies, MANY))
-    return found
+        return uvloop.run(load(token, bodies, MANY)).rate
 
 
 def run(kind: str, library: Path, home: Path) -> float:
