@@ -22,6 +22,7 @@ from xinyuan.proof import verify
 from api.__main__ import main
 from api.access import Tier
 from api.founding import admit_authority, adopt_policy
+from api.migration import HEAD
 from api.service import Service
 from api.settings import Settings
 from api.tokens import token_path, write_demo_tokens
@@ -264,7 +265,7 @@ def test_without_tables_a_command_says_which_one_makes_them(
 
 
 def test_tables_alone_are_no_ledger_to_serve(bare: Xin) -> None:
-    assert bare.ok("migrate") == "at revision 0001\n"
+    assert bare.ok("migrate") == f"at revision {HEAD}\n"
     ran = bare("serve")
     assert (ran.code, "LEDGER_EMPTY" in ran.err) == (1, True)
 
