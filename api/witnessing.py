@@ -1,6 +1,6 @@
 """A witness over HTTP, C2SP tlog-witness: `xin witness`.
 
-    WitnessDoor         POST /add-checkpoint, GET /<origin hash>/checkpoint
+    WitnessDoor         POST /add-checkpoint and /sign-subtree, GET /<origin hash>/checkpoint
     create_witness_app  a witness to an ASGI application
     serve_witness       serve one until a signal
     read_policy         a tlog-policy file
@@ -12,6 +12,7 @@ conflict, whose body is the size where this witness stands.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from api.service import system_clock
 from api.serving import Serving, listening
 from api.settings import Settings
 from ledger.errors import CheckpointConflict
+from ledger.subtree import SignSubtree
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import REQUEST_BYTES_MAX, AddCheckpoint
@@ -51,6 +53,12 @@ class WitnessDoor:
             return Response(f"{conflict.tree_size}\n", 409, headers)
         return PlainTextResponse("".join(map(str, lines)), headers=NEVER_STORED)
 
+    async def sign_subtree(self, request: Request) -> Response:
+        """200 with cosignatures of a part of a tree, or a refusal. Raises `BodyTooLarge`."""
+        asked = SignSubtree.parse(await read_body(request, REQUEST_BYTES_MAX))
+        lines = await asyncio.to_thread(self._witness.sign_subtree, asked)
+        return PlainTextResponse("".join(map(str, lines)), headers=NEVER_STORED)
+
     async def checkpoint(self, request: Request) -> Response:
         """The last cosigned head. Raises `OriginUnknown`."""
         note = await self._witness.checkpoint(request.path_params["origin_hash"])
@@ -63,6 +71,7 @@ def create_witness_app(witness: Witness) -> Starlette:
     return Starlette(
         routes=[
             Route("/add-checkpoint", door.add_checkpoint, methods=["POST"]),
+            Route("/sign-subtree", door.sign_subtree, methods=["POST"]),
             Route("/{origin_hash}/checkpoint", door.checkpoint, methods=["GET"]),
         ],
         exception_handlers=EXCEPTION_HANDLERS,

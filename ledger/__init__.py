@@ -6,6 +6,7 @@ merkle, tiles   RFC 9162 trees, and their C2SP tiles
 note, checkpoint  C2SP signed heads
 cosignature     C2SP cosigners: that a head extends every earlier one, as of a time
 witness_policy  C2SP tlog-policy: whose signatures make a head worth believing
+subtree         C2SP tlog-witness: parts of a tree, cosigned because the whole was
 witness_protocol, witness  C2SP tlog-witness: what one may cosign, and what it remembers
 proof           C2SP tlog-proof: one text that convinces a stranger offline
 cbor, cose_receipt  RFC 9942: the same for readers of COSE

@@ -168,6 +168,13 @@ class Cosigner:
             signature = SigningKey(self.seed).sign(message).signature
         return NoteSignature(self.name, verifier.key_id, bytes(Timestamped(at_s, signature)))
 
+    def cosign_subtree(self, origin: str, start: int, end: int, hash_: Hash) -> NoteSignature:
+        """An ML-DSA-44 key's line for the leaves `start` to `end` - 1; a part has no time."""
+        assert self.key_type is KeyType.ML_DSA_44_COSIGNATURE
+        message = subtree_message(self.name, 0, origin, start, end, hash_)
+        signature = MLDSA44PrivateKey.from_seed_bytes(self.seed).sign(message)
+        return NoteSignature(self.name, self.verifier.key_id, bytes(Timestamped(0, signature)))
+
 
 def check_cosigner_name(name: str) -> None:
     """A key's name that fits into the ML-DSA-44 message. Raises `NoteMalformed`."""

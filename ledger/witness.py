@@ -3,6 +3,7 @@
     Witness                  one name, its keys, the logs it watches, and what it remembers
     Witness.opened           from its folder of keys and its own database file
     Witness.add_checkpoint   the cosignatures, persisted before they are answered
+    Witness.sign_subtree     a part of a tree that it cosigned
     Witness.checkpoint       the last cosigned head of a log, for monitors
     origin_hash              by which monitors ask for a log
     WitnessBase, WitnessNameRow, CosignedRow   the tables of its file
@@ -42,6 +43,7 @@ from ledger.errors import OriginUnknown, WitnessClockBehind, WitnessStateMismatc
 from ledger.keystore import Keystore
 from ledger.merkle import Hash
 from ledger.note import KeyType, NoteSignature, NoteVerifier, SignedNote
+from ledger.subtree import SignSubtree, judge_subtree
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import AddCheckpoint, CosignedHead, judge
 
@@ -148,6 +150,21 @@ class Witness:
                 )
             )
         return lines
+
+    def sign_subtree(self, request: SignSubtree) -> tuple[NoteSignature, ...]:
+        """By the keys whose cosignatures may be of a part (ML-DSA-44), without a time.
+
+        Raises `OriginUnknown` (404), and what `judge_subtree` refuses.
+        """
+        origin = request.checkpoint.origin
+        if origin not in self._logs:
+            raise OriginUnknown(f"this witness does not watch {origin[:80]!r}")
+        judge_subtree(request, self.verifiers)
+        return tuple(
+            one.cosign_subtree(origin, request.start, request.end, request.subtree_hash)
+            for one in self._cosigners
+            if one.key_type is KeyType.ML_DSA_44_COSIGNATURE
+        )
 
     async def checkpoint(self, origin_hash_: str) -> str:
         """The last cosigned note of the log with this origin hash. Raises `OriginUnknown`."""
