@@ -16,6 +16,7 @@ A service that writes holds the writer's lock. One that only reads can stand bes
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,7 +42,7 @@ from ledger.control import Control, Genesis, PolicyAdoption
 from ledger.database import Database
 from ledger.directory import BindingView, EnterpriseView
 from ledger.entries import Entries
-from ledger.errors import LedgerEmpty
+from ledger.errors import LedgerEmpty, TilesAhead
 from ledger.follower import Follower, View
 from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
@@ -115,7 +116,9 @@ class Service:
             if writes:
                 lock = await WriterLock.acquire(database, address=settings.address)
                 stack.push_async_callback(lock.release)
-                await complete_tiles(database, settings)
+                with contextlib.suppress(TilesAhead):
+                    # Of an older copy those who saw more say better what is to be done.
+                    await complete_tiles(database, settings)
                 origin = await _origin(database, settings.origin)
                 signer = keystore.log_signer(origin)
                 async with httpx.AsyncClient(timeout=ANSWER_S) as onlookers:
@@ -123,6 +126,7 @@ class Service:
                         database, settings, signer, client=onlookers
                     )
                 stack.callback(high_water.close)
+                await complete_tiles(database, settings)
                 sequencer = await Sequencer.open(
                     database,
                     signer,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from api.__main__ import main
 from api.auditing import audit_url
@@ -22,8 +23,10 @@ from api.service import Service, genesis_of
 from api.settings import Settings
 from api.storage import check_tiles, write_tiles
 from api.witnessing import create_witness_app
-from ledger.errors import QuorumMissing, TileConflict, TilesAhead
+from ledger.database import Database
+from ledger.errors import LogBehind, QuorumMissing, TileConflict, TilesAhead
 from ledger.note import SignedNote
+from ledger.tables import CheckpointRow
 from ledger.tile_folder import CHECKPOINT, TileFolder
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
@@ -158,6 +161,25 @@ async def test_a_start_completes_the_folder_and_refuses_one_that_is_ahead(
             raise AssertionError
     (folder / CHECKPOINT).write_text("no checkpoint\n")
     with pytest.raises(TileConflict):
+        async with Service.opened(settings, writes=True):
+            raise AssertionError
+
+
+async def test_an_older_copy_is_told_so_by_whoever_can_say_what_to_do(
+    database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "log"
+    async with Doors.opened(database_url, tmp_path, tiles_folder=folder) as doors:
+        settings = doors.service.settings
+        await doors.state(doors.draft(fine()))
+        size = doors.service.writer.tree_size
+        shown = folder / CHECKPOINT
+        await until(lambda: shown.exists() and f"\n{size}\n" in shown.read_text())
+    database = Database.connect(database_url)
+    async with database.writing() as session:
+        await session.execute(delete(CheckpointRow).where(CheckpointRow.tree_size == size))
+    await database.close()
+    with pytest.raises(LogBehind):
         async with Service.opened(settings, writes=True):
             raise AssertionError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copytree, rmtree
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 
 from ledger.admission import Submission
 from ledger.auditor import audit_database
@@ -21,12 +21,12 @@ from ledger.errors import (
     TilesAhead,
     WriterFenced,
 )
-from ledger.merkle import verify_consistency, verify_inclusion
+from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import Signer
 from ledger.tables import CheckpointRow, TileRow
 from ledger.tile_folder import BEYOND_TILES, CHECKPOINT, DRAFTS, DROPPED_MAX, TileFolder
 from ledger.tile_store import keep_tiles_in, tiles_of
-from ledger.tiles import ENTRIES, Tile, edge_tiles, entry_bundle, parse_path, tile_path
+from ledger.tiles import ENTRIES, RightEdge, Tile, edge_tiles, entry_bundle, parse_path, tile_path
 from tests.world import ORIGIN, World, failed_inspection, rows_of_all_tables, seed_of
 
 
@@ -354,6 +354,28 @@ async def test_a_folder_of_another_log_or_a_newer_one_is_refused(
             with pytest.raises(TileConflict):
                 await attempt(world, folder)
         assert await rows_of_all_tables(world.database) == held
+
+
+async def test_a_database_that_is_older_is_caught_up_under_a_folder_that_is_ahead(
+    database_url: str, folder: Path
+) -> None:
+    async with in_files(database_url, folder) as (world, files):
+        await grow(world, 300)
+        files.publish(await head_note(world))
+        held = files_of(folder)
+        async with world.database.reading() as session:
+            leaves = await Entries(session).leaves(0, 305)
+        async with world.database.writing() as session:
+            # As in a backup of before the growth.
+            await session.execute(delete(CheckpointRow).where(CheckpointRow.tree_size > 5))
+        with pytest.raises(TilesAhead):
+            await complete(world, folder)
+        assert files_of(folder) == held
+        edge, _ = RightEdge().extended([leaf_hash(leaf) for leaf in leaves[:5]])
+        _, tiles = edge.extended([leaf_hash(leaf) for leaf in leaves[5:]])
+        async with world.database.writing() as session:
+            await TileFolder(folder).write(session, 5, tiles)
+        assert files_of(folder) == held
 
 
 async def test_partial_tiles_go_when_their_full_tile_stands_and_are_served_all_the_same(
