@@ -284,6 +284,29 @@ def scitt_consistency(question: Question) -> Answer:
     )
 
 
+def scitt_receipt(question: Question) -> Answer:
+    """A COSE receipt for an entry, under the log's key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from scitt_cose.receipt import verify_receipt
+
+    key = Ed25519PublicKey.from_public_bytes(raw(question["public_key"]))
+    result = verify_receipt(
+        raw(question["receipt"]),
+        leaf_entry_hex=raw(question["entry"]).hex(),
+        log_public_key_pem=key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+    if not result.ok:
+        raise Refused(f"{result.failed_at}: {'; '.join(result.errors)}")
+    return {
+        "size": result.tree_size,
+        "index": result.leaf_index,
+        "root": text_of(bytes.fromhex(result.root)),
+        "issuer": result.issuer,
+        "key_id": result.protected_header_ext[4].hex(),
+    }
+
+
 # SD-JWT
 
 
@@ -347,6 +370,7 @@ QUESTIONS: dict[str, Callable[[Question], Answer]] = {
         sigstore_entry,
         scitt_inclusion,
         scitt_consistency,
+        scitt_receipt,
         sd_jwt,
         proofbundle_sd_jwt,
     )
