@@ -1,6 +1,7 @@
 """The doors: GraphQL, the log over HTTP, bulk submission, the command line, background loops.
 
     settings      what a process is told from outside
+    custody       who keeps the private keys, and what unlocks them
     migration     the tables of this version
     service       everything a process holds open
     founding      a new log, its authorities and its policy
@@ -29,6 +30,7 @@
 
     __main__      the `xin` command
     operating     what an operator does: found, serve, rebuild
+    keys          private keys listed, sealed, served, replaced
     serving       an application on this machine, until somebody says stop
     door          the public door as a client sees it, here or far away
     answers       what the command line asks it

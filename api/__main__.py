@@ -11,6 +11,7 @@
     import      published data into the ledger
     export      proof files for strangers
     log         audit a whole log, write it as files, recover what one's own has lost
+    keys        private keys: listed, sealed, kept by an agent, replaced
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 
@@ -56,6 +57,8 @@ logs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The log it
 xin.add_typer(exports, name="export")
 xin.add_typer(imports, name="import")
 xin.add_typer(logs, name="log")
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Private keys.")
+xin.add_typer(keys, name="keys")
 
 
 class As(StrEnum):
@@ -100,6 +103,16 @@ def _in_utf8(text: str) -> str:
     except UnicodeEncodeError:
         raise typer.BadParameter("not UTF-8") from None
     return text
+
+
+def _hash(text: str) -> bytes:
+    try:
+        hash_ = bytes.fromhex(text)
+    except ValueError:
+        hash_ = b""
+    if len(hash_) != 32:
+        raise typer.BadParameter("a hash has 64 hexadecimal digits")
+    return hash_
 
 
 FOLDER = Path(__file__).resolve().parent
@@ -292,8 +305,18 @@ def log_audit(
         str | None, typer.Option(help="A log that publishes C2SP tiles; by default one's own.")
     ] = None,
     log_key: Annotated[
-        str | None,
-        typer.Option(help="The key it must be signed by; by default the log is asked."),
+        list[str] | None,
+        typer.Option(
+            help="A key it may be signed by; repeatable; by default the log's entries say whose."
+        ),
+    ] = None,
+    genesis: Annotated[
+        bytes | None,
+        typer.Option(
+            metavar="HEX",
+            parser=_hash,
+            help="The hash of its entry 0, which all keys descend from.",
+        ),
     ] = None,
     against: Annotated[
         Path | None,
@@ -319,14 +342,17 @@ def log_audit(
             work = audit_ledger(
                 _settings(),
                 bar,
-                log_key=log_key,
+                log_keys=log_key or (),
+                genesis_hash=genesis,
                 against=against,
                 signatures=signatures,
                 openings=not log_only,
             )
             report = _run(work)
         else:
-            report = audit_url(url, bar, log_key=log_key, against=against)
+            report = audit_url(
+                url, bar, log_keys=log_key or (), genesis_hash=genesis, against=against
+            )
     seconds = perf_counter() - started
     members = report_members(report, seconds)
     typer.echo(json.dumps(members) if as_json else report_text(report, seconds))
@@ -409,6 +435,123 @@ def log_recover(
         work = recover_from(_settings(), source, bar, token=token, log_key=log_key)
         recovered = _run(work)
     typer.echo(json.dumps(recovered_members(recovered)) if as_json else recovered_text(recovered))
+
+
+RootAgentOption = Annotated[
+    Path | None,
+    typer.Option(metavar="SOCKET", help="The agent that keeps the root key, where it is not here."),
+]
+IssuerArgument = Annotated[
+    str, typer.Argument(metavar="ISSUER", help="As for the command enterprise.", callback=_in_utf8)
+]
+
+
+@keys.command("list")
+def keys_list(as_json: JsonOption = False) -> None:
+    """Every key by name and thumbprint; nothing is unlocked for it."""
+    from api.keys import list_keys
+
+    for key in list_keys(_settings()):
+        typer.echo(json.dumps(key.members()) if as_json else key.text())
+
+
+@keys.command("encrypt")
+def keys_encrypt() -> None:
+    """Seal keys that lie open, under the passphrase or key file of the settings."""
+    from api.keys import encrypt_keys
+
+    typer.echo(f"sealed {encrypt_keys(_settings())} keys")
+
+
+@keys.command("reencrypt")
+def keys_reencrypt(
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="A file with the new passphrase.", **FILE)
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(help="The new key file.", **FILE)] = None,
+) -> None:
+    """Seal every key anew; the settings name the old passphrase or key file, and then the new."""
+    from api.custody import read_passphrase, read_unlocking_key
+    from api.keys import reencrypt_keys
+
+    if (passphrase_file is None) == (key_file is None):
+        raise typer.BadParameter("either --passphrase-file or --key-file")
+    if passphrase_file is not None:
+        count = reencrypt_keys(_settings(), read_passphrase(passphrase_file, "--passphrase-file"))
+    else:
+        assert key_file is not None
+        count = reencrypt_keys(_settings(), read_unlocking_key(key_file, "--key-file"))
+    typer.echo(f"sealed {count} keys anew; name the new file in the settings from now on")
+
+
+@keys.command("agent")
+def keys_agent(
+    socket: Annotated[Path, typer.Option(help="Where it listens; XIN_KEY_AGENT of the server.")],
+    group: Annotated[
+        str | None, typer.Option(help="Who else may have things signed; by default nobody.")
+    ] = None,
+) -> None:
+    """Keep the keys of this home for a server that holds none, until a signal."""
+    from api.keys import serve_agent
+
+    _run(serve_agent(_settings(), socket, group=group, say=typer.echo))
+
+
+@keys.command("rotate-issuer")
+def keys_rotate_issuer(
+    issuer: IssuerArgument, root_agent: RootAgentOption = None, as_json: JsonOption = False
+) -> None:
+    """Begin a new custodial key for an issuer, and end the old one."""
+    from api.keys import rotate_issuer
+
+    rotated = _run(rotate_issuer(_settings(), issuer, root_agent=root_agent))
+    typer.echo(json.dumps(rotated.members()) if as_json else rotated.text())
+
+
+@keys.command("end")
+def keys_end(
+    issuer: IssuerArgument,
+    kid: Annotated[str, typer.Argument(metavar="KID", help="The key's thumbprint.")],
+    root_agent: RootAgentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a key of an issuer, whoever keeps it; what it signed before stands."""
+    from api.keys import end_key
+
+    rotated = _run(end_key(_settings(), issuer, kid, root_agent=root_agent))
+    typer.echo(json.dumps(rotated.members()) if as_json else rotated.text())
+
+
+@keys.command("rotate-log")
+def keys_rotate_log(
+    ml_dsa_44: Annotated[
+        bool | None,
+        typer.Option(
+            "--ml-dsa-44/--no-ml-dsa-44",
+            help="Sign with ML-DSA-44 beside Ed25519; by default as it is.",
+        ),
+    ] = None,
+    keep_ed25519: Annotated[
+        bool, typer.Option("--keep-ed25519", help="Replace nothing but the ML-DSA-44 key.")
+    ] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The old key is gone, and cannot sign its own end.")
+    ] = False,
+    root_agent: RootAgentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Begin a new key for the log; from the next head on it signs alone."""
+    from api.keys import rotate_log
+
+    work = rotate_log(
+        _settings(),
+        ml_dsa_44=ml_dsa_44,
+        keep_ed25519=keep_ed25519,
+        lost=lost,
+        root_agent=root_agent,
+    )
+    rotated = _run(work)
+    typer.echo(json.dumps(rotated.members()) if as_json else rotated.text())
 
 
 @xin.command()

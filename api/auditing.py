@@ -19,8 +19,9 @@ import threading
 import time
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ from ledger.audit import (
     LeafAudit,
     TreeAudit,
     check_known,
+    check_signers,
     narrowed,
     parts_of,
     signed_checkpoint,
@@ -43,8 +45,9 @@ from ledger.audit import (
 from ledger.auditor import StoredLog, audit_database
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
-from ledger.merkle import HASH_BYTES, Hash, consistency_path
-from ledger.note import NOTE_BYTES_MAX, Verifier
+from ledger.log_keys import LogKeys
+from ledger.merkle import HASH_BYTES, Hash, NodeReader, consistency_path
+from ledger.note import NOTE_BYTES_MAX, SignedNote, Verifier
 from ledger.tiles import (
     ENTRIES,
     ENTRY_BYTES_MAX,
@@ -94,7 +97,8 @@ async def audit_ledger(
     settings: Settings,
     bar: Bar,
     *,
-    log_key: str | None = None,
+    log_keys: Sequence[str] = (),
+    genesis_hash: bytes | None = None,
     against: Path | None = None,
     signatures: bool = False,
     openings: bool = True,
@@ -103,14 +107,18 @@ async def audit_ledger(
     database = open_database(settings)
     try:
         await require_head(database)
-        key = None if log_key is None else Verifier.parse(log_key)
-        if key is None and against is not None:
+        trusted = [Verifier.parse(key) for key in log_keys]
+        known = _kept(against, trusted)
+        if known is not None and not trusted:
             async with database.reading() as session:
-                key = await StoredLog(session).genesis_key()
+                own = await StoredLog(session).log_keys()
+            if own is not None:
+                known.check(own)
         return await audit_database(
             database,
-            log_key=key,
-            known=_kept(against, key),
+            trusted=trusted,
+            genesis_hash=genesis_hash,
+            known=None if known is None else known.checkpoint,
             signatures=signatures,
             openings=openings,
             expect=bar.expect,
@@ -121,21 +129,28 @@ async def audit_ledger(
 
 
 def audit_url(
-    url: str, bar: Bar, *, log_key: str | None = None, against: Path | None = None
+    url: str,
+    bar: Bar,
+    *,
+    log_keys: Sequence[str] = (),
+    genesis_hash: bytes | None = None,
+    against: Path | None = None,
 ) -> AuditReport:
     """Raises `AuditFinding`, `NoteMalformed`, `LogUnreachable`.
 
-    Without `log_key` the log's own word is taken for it: what is then found in order is one log,
-    but whose, only a key that came another way can say.
+    One of `log_keys` must have signed the head. Without any, the log's own word is taken, and its
+    entries must lead to that key: what is then found in order is one log, but whose, only a key or
+    a hash of its genesis that came another way can say.
     """
     with RemoteLog(url) as log:
-        key = Verifier.parse(log.key() if log_key is None else log_key)
-        head = signed_checkpoint(log.checkpoint(), key)
-        tree, leaves = TreeAudit(head), LeafAudit(key)
-        known = _kept(against, key)
+        trusted = [Verifier.parse(key) for key in log_keys or [log.key()]]
+        raw = log.checkpoint()
+        head = signed_checkpoint(raw, trusted)
+        tree, leaves = TreeAudit(head), LeafAudit(genesis_hash)
+        known = _kept(against, trusted)
         if known is not None:
-            check_known(head, known)
-            tree.expect([known])
+            check_known(head, known.checkpoint)
+            tree.expect([known.checkpoint])
         bar.expect(head.tree_size)
         forms: Counter[str] = Counter()
         for tile, data in log.parts(head.tree_size):
@@ -146,19 +161,42 @@ def audit_url(
             if tile.level == ENTRIES:
                 bar.advance(tile.width)
         tree.finish()
-    return AuditReport(head, key, forms, checkpoints=1 if known is None else 2)
+        leaves.check_head(SignedNote.parse(raw), head.tree_size)
+        log_key = leaves.authorities.log_keys.at(head.tree_size).key.ed25519
+        if known is not None:
+            known.check(leaves.authorities.log_keys)
+    return AuditReport(
+        head, log_key, leaves.genesis_hash, forms, checkpoints=1 if known is None else 2
+    )
 
 
-def _kept(file: Path | None, key: Verifier | None) -> Checkpoint | None:
-    """The checkpoint that somebody kept in a file. Raises `AuditFinding`."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A checkpoint that somebody kept in a file."""
+
+    file: Path
+    note: SignedNote
+    checkpoint: Checkpoint
+
+    def check(self, log_keys: LogKeys) -> None:
+        """Whether the log's keys of its size signed it. Raises `AuditFinding`."""
+        try:
+            check_signers(log_keys, self.note, self.checkpoint.tree_size)
+        except LedgerError as error:
+            raise error.within("against", str(self.file)) from None
+
+
+def _kept(file: Path | None, trusted: Sequence[Verifier]) -> _Kept | None:
+    """Raises `AuditFinding`."""
     if file is None:
         return None
     with file.open("rb") as opened:
         raw = opened.read(NOTE_BYTES_MAX + 1)
     try:
-        return signed_checkpoint(raw, key)
+        checkpoint = signed_checkpoint(raw, trusted)
     except LedgerError as error:
         raise error.within("against", str(file)) from None
+    return _Kept(file, SignedNote.parse(raw), checkpoint)
 
 
 class RemoteLog:
@@ -197,7 +235,8 @@ class RemoteLog:
     def key(self) -> str:
         """What the log says its key is. Raises `LogUnreachable`."""
         raw = self._required("log-key", KEY_BYTES_MAX)
-        return raw.decode("utf-8", "replace").removesuffix("\n")
+        # The Ed25519 key; below it stands the one of ML-DSA-44 where the log has it.
+        return raw.decode("utf-8", "replace").partition("\n")[0]
 
     def parts(self, tree_size: int) -> Iterator[tuple[Tile, bytes | None]]:
         """Every part of a tree in the order of `parts_of`; None for one the log has not."""
@@ -216,11 +255,18 @@ class RemoteLog:
 
         Raises `LogUnreachable`.
         """
+        return consistency_path(old_size, new_size, self._nodes(new_size))
+
+    def leaf_hash(self, leaf_index: int, tree_size: int) -> Hash:
+        """What its tiles say of an entry; whoever gets it verifies it. Raises `LogUnreachable`."""
+        return self._nodes(tree_size)(0, leaf_index)
+
+    def _nodes(self, tree_size: int) -> NodeReader:
         held: dict[Tile, bytes] = {}
 
         def node(level: int, index: int) -> Hash:
             tile_level, tile_index = tile_of_node(level, index)
-            width = width_in_tree(tile_level, tile_index, new_size)
+            width = width_in_tree(tile_level, tile_index, tree_size)
             tile = Tile(tile_level, tile_index, width)
             if tile not in held:
                 held[tile] = self._part(tile) or b""
@@ -228,7 +274,7 @@ class RemoteLog:
                 raise LogUnreachable(f"{self._url} has no /{tile_path(tile)}", path=("url",))
             return node_in_tile(level, index, held[tile])
 
-        return consistency_path(old_size, new_size, node)
+        return node
 
     def _part(self, tile: Tile) -> bytes | None:
         limit = BUNDLE_BYTES_MAX if tile.level == ENTRIES else TILE_BYTES_MAX
@@ -306,6 +352,7 @@ def report_members(report: AuditReport, seconds: float) -> dict[str, object]:
         "checkpoints": report.checkpoints,
         "entries": dict(sorted(report.forms.items())),
         "events": report.events,
+        "genesis_hash": report.genesis_hash.hex(),
         "log_key": report.log_key.vkey,
         "origin": report.head.origin,
         "root_hash": base64.b64encode(report.head.root_hash).decode("ascii"),
@@ -326,6 +373,7 @@ def report_text(report: AuditReport, seconds: float) -> str:
             f"{report.head.origin} is what was signed, up to tree size {size}",
             f"  root         {base64.b64encode(report.head.root_hash).decode('ascii')}",
             f"  log key      {report.log_key.vkey}",
+            f"  genesis      {report.genesis_hash.hex()}  (hash of entry 0, for pinning)",
             f"  entries      {forms or 'none'}; {opened}",
             f"  checkpoints  {report.checkpoints}",
             f"  signatures   {signatures}",

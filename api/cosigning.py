@@ -118,12 +118,12 @@ class Cosigning:
 
     async def recall(self) -> None:
         """Serve what was served before a restart, if it satisfies the policy still."""
-        log = self._sequencer.authorities.genesis
-        if log is None:
+        log_keys = self._sequencer.authorities.log_keys
+        if not log_keys.records:
             return
         async with self._database.reading() as session:
             try:
-                note = await CosignedHeads(session).newest(self._policy, log.log_key)
+                note = await CosignedHeads(session).newest(self._policy, log_keys)
             except QuorumMissing:
                 return
         self._note = note

@@ -12,7 +12,6 @@ telling it after an interruption adds the rest.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -31,9 +30,10 @@ from api.service import system_clock
 from api.story import Story
 from credit.policy import Policy
 from ledger.canonical import b64url, decode
-from ledger.control import KeyBegin, PolicyAdoption
+from ledger.control import KeyBegin, PolicyAdoption, issue_control
+from ledger.custodial import newest_key
+from ledger.custody import Custody, KeptKey
 from ledger.identity import Identity, SubjectLabel
-from ledger.keystore import KeptKey, Keystore
 from ledger.salts import fresh_salts
 
 POLICY = Path(credit.__file__).parent / "policies" / "xinyuan-export-credit-0.1.0.json"
@@ -52,7 +52,7 @@ BANK = Identity.parse("uscc", synthetic_code("91", "150100", 701))
 
 async def tell(
     client: httpx.AsyncClient,
-    keystore: Keystore,
+    keystore: Custody,
     *,
     now: Callable[[], datetime] = system_clock,
 ) -> None:
@@ -82,9 +82,9 @@ async def tell(
 class _Speaking:
     """Requests in somebody's name."""
 
-    def __init__(self, client: httpx.AsyncClient, keystore: Keystore, origin: str, at: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, keystore: Custody, origin: str, at: int) -> None:
         self._client = client
-        self._seed = keystore.get(DEMO_KEY).seed
+        self._key = keystore.get(DEMO_KEY)
         self._origin = origin
         self._at = at
 
@@ -112,11 +112,11 @@ class _Speaking:
             expires_at=self._at + CREDENTIAL_S,
             reference=secrets.token_hex(8),
         )
-        self._client.headers["Authorization"] = f"Bearer {issue_credential(credential, self._seed)}"
+        self._client.headers["Authorization"] = f"Bearer {issue_credential(credential, self._key)}"
 
 
 def _lines(
-    keystore: Keystore,
+    keystore: Custody,
     offices: Mapping[str, Office],
     labels: Mapping[str, SubjectLabel],
     at: int,
@@ -127,7 +127,8 @@ def _lines(
     policy = decode(document)
     assert isinstance(policy, dict)
     name = f"policy-{Policy.parse(document).hash.hex()[:40]}"
-    lines = [control_line(PolicyAdoption(policy), name, root, at=at)]
+    adopted = issue_control(PolicyAdoption(policy), key=root, jti=name, issued_at=at)
+    lines = [control_line(adopted)]
     for office in offices.values():
         lines += office.introduction(root, at=at)
     lines.append(_key_of_the_dairy(keystore, labels[KEYED_FIRM], root, at))
@@ -141,11 +142,11 @@ def _lines(
     return lines
 
 
-def _key_of_the_dairy(keystore: Keystore, label: SubjectLabel, root: KeptKey, at: int) -> bytes:
-    key = keystore.get(label) if keystore.has(label) else keystore.create(label)
+def _key_of_the_dairy(keystore: Custody, label: SubjectLabel, root: KeptKey, at: int) -> bytes:
+    key = newest_key(keystore, label)
     firm = FIRMS[KEYED_FIRM]
     begin = KeyBegin(label, key.public_key, custodial=True, names={"en": firm.en, "zh": firm.zh})
-    return control_line(begin, f"key-begin-{key.kid}", root, at=at)
+    return control_line(issue_control(begin, key=root, jti=f"key-begin-{key.kid}", issued_at=at))
 
 
 def _labels(registry: KeptKey) -> dict[str, SubjectLabel]:
@@ -158,7 +159,7 @@ def _labels(registry: KeptKey) -> dict[str, SubjectLabel]:
         key: firm.identity.label() for key, firm in FIRMS.items() if not firm.identity.is_person
     }
     code = WORKSHOP.identity.identifier.encode()
-    drawn = hmac.digest(registry.seed, b"demonstration label " + code, "sha256")
+    drawn = registry.draw(b"demonstration label " + code)
     return {**labels, WORKSHOP.key: SubjectLabel(b64url(drawn))}
 
 

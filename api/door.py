@@ -21,6 +21,7 @@ import httpx
 
 from api.access import DEMO_KEY, Tier
 from api.answers import Question, answered
+from api.custody import custody_of
 from api.migration import require_head
 from api.office import DoorClosed
 from api.service import Service
@@ -28,7 +29,6 @@ from api.settings import Settings
 from api.tokens import read_token
 from ledger.database import Database
 from ledger.errors import WriterBusy
-from ledger.keystore import Keystore
 from ledger.writer_lock import lock_path
 
 TIMEOUT_S = 120.0
@@ -106,7 +106,7 @@ async def require_migrated(settings: Settings) -> None:
 def _own(settings: Settings) -> Settings:
     # Who may open keys and database is the operator. The credentials of a demonstration in the
     # operator's own folder open the operator's own process, as they would open `xin up`.
-    return replace(settings, demo=Keystore(settings.keys_folder).has(DEMO_KEY))
+    return replace(settings, demo=custody_of(settings).has(DEMO_KEY))
 
 
 def _address(settings: Settings) -> str:

@@ -12,6 +12,8 @@ second root for one size can come of it.
 
 from __future__ import annotations
 
+import asyncio
+
 from api.heads import ShownHead
 from ledger.cose_receipt import (
     ConsistencyProof,
@@ -20,9 +22,10 @@ from ledger.cose_receipt import (
     Receipt,
     issue_receipt,
 )
+from ledger.custody import Custody
 from ledger.entries import Entries
 from ledger.errors import EntryUnknown
-from ledger.keystore import Keystore
+from ledger.log_keys import LogSigners
 from ledger.merkle import Hash, leaf_hash
 from ledger.proof import LogProof
 
@@ -35,17 +38,17 @@ async def log_proof(entries: Entries, head: ShownHead, leaf_index: int) -> LogPr
 
 
 async def inclusion_receipt(
-    entries: Entries, head: ShownHead, keystore: Keystore, leaf_index: int
+    entries: Entries, head: ShownHead, custody: Custody, leaf_index: int
 ) -> Receipt:
     """Raises `EntryUnknown`, `KeyNotKept`, `NoteUnverified`."""
     path = await entries.inclusion_path(leaf_index, head.tree_size)
     (leaf,) = await entries.leaves(leaf_index, 1)
     proof = InclusionProof(head.tree_size, leaf_index, tuple(path))
-    return sign_receipt(keystore, head, proof, leaf_hash(leaf))
+    return await sign_receipt(entries, custody, head, proof, leaf_hash(leaf))
 
 
 async def consistency_receipt(
-    entries: Entries, head: ShownHead, keystore: Keystore, old_size: int
+    entries: Entries, head: ShownHead, custody: Custody, old_size: int
 ) -> Receipt:
     """Raises `EntryUnknown`, `KeyNotKept`, `NoteUnverified`."""
     if not 0 < old_size < head.tree_size:
@@ -56,11 +59,20 @@ async def consistency_receipt(
     path = await entries.consistency_path(old_size, head.tree_size)
     proof = ConsistencyProof(old_size, head.tree_size, tuple(path))
     old_root = await entries.root_at(old_size)
-    return sign_receipt(keystore, head, proof, old_root)
+    return await sign_receipt(entries, custody, head, proof, old_root)
 
 
-def sign_receipt(keystore: Keystore, head: ShownHead, proof: Proof, known: Hash) -> Receipt:
+async def sign_receipt(
+    entries: Entries, custody: Custody, head: ShownHead, proof: Proof, known: Hash
+) -> Receipt:
     """By the key that signed this head. Raises `KeyNotKept`, `NoteUnverified`, `ProofInvalid`."""
-    signer = keystore.log_signer(head.checkpoint.origin)
-    head.note.verified_by([signer.verifier])
-    return issue_receipt(signer.sign_bytes, signer.verifier, head.checkpoint, proof, known)
+    log_keys = await entries.log_keys(head.tree_size)
+    signers = LogSigners.of(custody, head.checkpoint.origin)
+
+    def sign() -> Receipt:
+        signer = signers.signer(log_keys.at(head.tree_size))
+        head.note.verified_by([signer.verifier])
+        return issue_receipt(signer.sign_bytes, signer.verifier, head.checkpoint, proof, known)
+
+    # The key may be kept by another process.
+    return await asyncio.to_thread(sign)

@@ -214,6 +214,7 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.WriterOverloaded: 503,
     ledger_errors.WitnessClockBehind: 503,
     ledger_errors.QuorumMissing: 503,
+    ledger_errors.KeyAgentAway: 503,
     ledger_errors.TileConflict: 503,
     ledger_errors.TileMissing: 503,
     ledger_errors.TilesAhead: 503,
@@ -236,6 +237,7 @@ _RETRY_AFTER_S: Mapping[type[BaseException], int] = {
     ledger_errors.HighWaterUnwritable: 5,
     DatabaseAway: 5,
     ViewsBehind: 5,
+    ledger_errors.KeyAgentAway: 5,
 }
 
 UNPROCESSABLE = 422

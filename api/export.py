@@ -6,6 +6,7 @@
     Proofs.enterprise   every statement about one subject, and the adopted policies
     Proofs.log_proof    one leaf, in the C2SP format tlog-proof
     write_proof         a file of one of these, from the database of the settings
+    subject_named       whom a person at a command line means
     NotExportable       an entry that is of another form, or nothing to prove
 
 With a witness policy that head has its quorum, and the file its cosignatures. The format is
@@ -205,7 +206,7 @@ async def write_proof(
                 case "tlog-proof", int():
                     data = await proofs.log_proof(what)
                 case _:
-                    data = await proofs.enterprise(await _subject(session, str(what)))
+                    data = await proofs.enterprise(await subject_named(session, str(what)))
     finally:
         await database.close()
     _write(output, data)
@@ -222,8 +223,11 @@ def _write(output: Path, data: bytes) -> None:
     beside.replace(output)
 
 
-async def _subject(session: AsyncSession, text: str) -> SubjectLabel:
-    """By `<scheme>:<identifier>`, a bare social credit identifier, or a label."""
+async def subject_named(session: AsyncSession, text: str) -> SubjectLabel:
+    """By `<scheme>:<identifier>`, a bare social credit identifier, or a label.
+
+    Raises `IdentifierInvalid`, `LabelInvalid`, and `NotExportable` for a person nobody bound.
+    """
     if ":" not in text and len(text) == LABEL_CHARACTERS:
         return parse_label(text)
     scheme, _, identifier = text.rpartition(":")

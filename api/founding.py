@@ -26,18 +26,22 @@ from ledger.control import (
     PolicyAdoption,
     issue_control,
 )
+from ledger.custodial import newest_key
+from ledger.custody import Custody, KeptKey
 from ledger.identity import SubjectLabel, control_label
-from ledger.keystore import KeptKey, Keystore
 from ledger.kinds import CAPTURE_MANDATE
 from ledger.note import Signer
 
 DOOR_LABEL = control_label("door")
 """The issuer of captures for parties that have no key of their own."""
 
-LOG_KEYS = ("root", "log", "map", "door")
+DOOR_NAME = "door"
+"""What its key is kept under; the ones after it are numbered."""
+
+LOG_KEYS = ("root", "log", "map", DOOR_NAME)
 
 
-def prepare_keys(keystore: Keystore) -> None:
+def prepare_keys(keystore: Custody) -> None:
     """The log's own keys, made once from the system's randomness."""
     for name in LOG_KEYS:
         if not keystore.has(name):
@@ -52,9 +56,9 @@ async def found(service: Service, *, operator: str) -> None:
             origin=origin,
             operator=operator,
             root_key=keystore.get("root").public_key,
-            log_key=keystore.log_signer(origin).verifier,
+            log_key=Signer(origin, keystore.get("log")).verifier,
             map_origin=f"{origin}/map",
-            map_key=Signer(f"{origin}/map", keystore.get("map").seed).verifier,
+            map_key=Signer(f"{origin}/map", keystore.get("map")).verifier,
             map_version=1,
         )
         await _state(service, genesis, "genesis")
@@ -72,7 +76,7 @@ async def admit_authority(
 ) -> None:
     """A key in custody for an issuer, begun in the log, and a mandate for exactly these kinds."""
     keystore = service.keystore
-    key = keystore.get(issuer) if keystore.has(issuer) else keystore.create(issuer)
+    key = newest_key(keystore, issuer)
     await _admit(service, issuer, key, names=names, kinds=kinds)
 
 
@@ -105,7 +109,7 @@ async def _admit(
 async def _state(service: Service, content: ControlContent, jti: str) -> Acknowledgement:
     body = issue_control(
         content,
-        seed=service.keystore.get("root").seed,
+        key=service.keystore.get("root"),
         jti=jti,
         issued_at=int(service.now().timestamp()),
     )

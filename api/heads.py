@@ -17,11 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import SizeUnknown
 from ledger.checkpoint import Checkpoint
-from ledger.control import Control, Genesis
 from ledger.cosigned import CosignedHeads
 from ledger.entries import Entries
-from ledger.errors import LedgerEmpty
-from ledger.note import SignedNote, Verifier
+from ledger.note import SignedNote
 from ledger.witness_policy import WitnessPolicy
 
 if TYPE_CHECKING:
@@ -52,10 +50,11 @@ async def shown_head(
     """Raises `LedgerEmpty`, `QuorumMissing`, `SizeUnknown`."""
     entries = Entries(session)
     if policy is not None:
-        heads, log = CosignedHeads(session), await _log_key(entries)
+        newest = (await entries.head()).tree_size
+        heads, log_keys = CosignedHeads(session), await entries.log_keys(newest)
         if tree_size is None:
-            return ShownHead.of(await heads.newest(policy, log))
-        return ShownHead.of(await heads.at(tree_size, policy, log))
+            return ShownHead.of(await heads.newest(policy, log_keys))
+        return ShownHead.of(await heads.at(tree_size, policy, log_keys))
     if tree_size is None:
         return ShownHead.of(SignedNote.parse((await entries.head()).note.encode()))
     head = await entries.head_at(tree_size)
@@ -71,11 +70,3 @@ async def served_head(
     if cosigning is not None:
         return ShownHead.of(cosigning.note)
     return await shown_head(session, policy)
-
-
-async def _log_key(entries: Entries) -> Verifier:
-    for entry in await entries.controls(1):
-        assert isinstance(entry.body, Control)
-        assert isinstance(entry.body.content, Genesis)
-        return entry.body.content.log_key
-    raise LedgerEmpty("the log has no genesis yet")

@@ -36,8 +36,8 @@ import httpx
 
 from api.office import Answer, EntryRefused, Office, accepted, submit_lines
 from api.refusals import Cases, FileUnreadable, Stated, read_charges, read_refusals, statements
+from ledger.custody import Custody
 from ledger.identity import Identity
-from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
@@ -84,7 +84,7 @@ class Import:
 
     @classmethod
     def prepared(
-        cls, client: httpx.AsyncClient, keystore: Keystore, *, now: Callable[[], datetime]
+        cls, client: httpx.AsyncClient, keystore: Custody, *, now: Callable[[], datetime]
     ) -> Self:
         """With the desk's key, made the first time.
 
@@ -137,14 +137,14 @@ class Import:
                 yield batch, lines
 
 
-def read_statements(report: Path, charges: Path | None, keystore: Keystore) -> list[Stated]:
+def read_statements(report: Path, charges: Path | None, keystore: Custody) -> list[Stated]:
     """Read both files and check all they amount to. Raises `ImportFault`.
 
     The key of case ids is made the first time.
     """
     found = read_refusals(_text(report), read_charges(_text(charges or _charges_beside(report))))
     key = keystore.get(CASES_KEY) if keystore.has(CASES_KEY) else keystore.create(CASES_KEY)
-    return list(statements(found, Cases(key.seed)))
+    return list(statements(found, Cases(key.draw)))
 
 
 def _accepted_line(one: Stated, answer: Answer) -> int:

@@ -44,6 +44,9 @@ officer then waits to read an own write."""
 TICK_S = 60.0
 """How long a new civil day may go unnoticed while nothing is stated."""
 
+CLOSE_S = 1.0
+"""Before a task that goes on is told again to stop."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,8 +75,10 @@ class Following:
 
     async def close(self) -> None:
         """Stop after the step under way."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        # Until Python 3.12, wait_for forgets a cancellation that comes as its future is done.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CLOSE_S)
 
     async def reached(self, tree_size: int) -> None:
         """Wait until every view has read the entries below `tree_size`."""

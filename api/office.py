@@ -4,7 +4,7 @@
     Office                an authority whose key this machine keeps
     Office.introduction   the control entries by which the log knows its key and its mandate
     Office.line           one statement, signed, as a line for POST /entries
-    control_line          a control entry, signed by the root key, likewise
+    control_line          a control entry, likewise
     Answer                what the door says to a line
     submit_lines          lines through the door, answers in order
     accepted              the index of a line, or the door's refusal of it
@@ -30,9 +30,10 @@ import orjson
 
 from api.fault import Fault
 from ledger.canonical import Json
-from ledger.control import ControlContent, KeyBegin, Mandate, issue_control
+from ledger.control import Control, ControlContent, KeyBegin, Mandate, issue_control
+from ledger.custodial import newest_key
+from ledger.custody import Custody, KeptKey
 from ledger.identity import Identity, SubjectLabel
-from ledger.keystore import KeptKey, Keystore
 from ledger.statement import Draft, Weighing, issue
 
 NDJSON = "application/x-ndjson"
@@ -71,7 +72,7 @@ class Office:
     @classmethod
     def opened(
         cls,
-        keystore: Keystore,
+        keystore: Custody,
         identity: Identity,
         *,
         names: Mapping[str, str],
@@ -79,8 +80,7 @@ class Office:
     ) -> Self:
         """With the key in custody, which is made the first time."""
         label = identity.label()
-        key = keystore.get(label) if keystore.has(label) else keystore.create(label)
-        return cls(identity, names, tuple(sorted(kinds)), key)
+        return cls(identity, names, tuple(sorted(kinds)), newest_key(keystore, label))
 
     @property
     def label(self) -> SubjectLabel:
@@ -89,13 +89,17 @@ class Office:
 
     def introduction(self, root: KeptKey, *, at: int) -> list[bytes]:
         """Lines of key-begin and mandate, signed by the log's root key."""
-        begin = KeyBegin(self.label, self.key.public_key, custodial=True, names=self.names)
-        mandate = Mandate(self.label, self.kinds)
         # Both references follow from the content, so that introducing an office again is known.
         kinds = hashlib.sha256(" ".join(self.kinds).encode()).hexdigest()[:12]
+        contents: dict[str, ControlContent] = {
+            f"key-begin-{self.key.kid}": KeyBegin(
+                self.label, self.key.public_key, custodial=True, names=self.names
+            ),
+            f"mandate-{self.label[:32]}-{kinds}": Mandate(self.label, self.kinds),
+        }
         return [
-            control_line(begin, f"key-begin-{self.key.kid}", root, at=at),
-            control_line(mandate, f"mandate-{self.label[:32]}-{kinds}", root, at=at),
+            control_line(issue_control(content, key=root, jti=jti, issued_at=at))
+            for jti, content in contents.items()
         ]
 
     def line(
@@ -110,7 +114,7 @@ class Office:
     ) -> bytes:
         """One signed statement with all its disclosures."""
         draft = Draft(self.label, subject, jti, at, weighing, particulars)
-        return orjson.dumps({"statement": issue(draft, self.key.seed, salts).presentation})
+        return orjson.dumps({"statement": issue(draft, self.key, salts).presentation})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +128,8 @@ class Answer:
     path: tuple[str | int, ...]
 
 
-def control_line(content: ControlContent, jti: str, root: KeptKey, *, at: int) -> bytes:
-    """A control entry, signed by the log's root key."""
-    control = issue_control(content, seed=root.seed, jti=jti, issued_at=at)
+def control_line(control: Control) -> bytes:
+    """A control entry as a line for POST /entries."""
     return orjson.dumps({"control": control.token.text})
 
 

@@ -27,7 +27,6 @@ import httpx
 from api.auditing import LogUnreachable, RemoteLog
 from api.settings import Settings
 from ledger.checkpoint import Checkpoint
-from ledger.control import Control, Genesis
 from ledger.cosignature import CosignatureVerifier
 from ledger.database import Database
 from ledger.entries import Entries
@@ -39,8 +38,9 @@ from ledger.errors import (
     NoteUnverified,
 )
 from ledger.high_water import HighWater, kept_head
+from ledger.log_keys import KnownLogKeys, LogKeys, LogSigners
 from ledger.merkle import EMPTY_ROOT, Hash
-from ledger.note import NOTE_BYTES_MAX, NoteVerifier, SignedNote, Signer
+from ledger.note import NOTE_BYTES_MAX, NoteVerifier, SignedNote
 from ledger.resumption import Sighting, check_head
 from ledger.witness import origin_hash
 
@@ -81,7 +81,7 @@ class Onlookers:
                 url = witness.url.rstrip("/")
                 self._witnesses.setdefault(url, []).append(witness.verifier)
 
-    async def heads(self, own: Checkpoint, log_keys: Sequence[NoteVerifier]) -> Seen:
+    async def heads(self, own: Checkpoint, log_keys: KnownLogKeys) -> Seen:
         """The newest head of the log that each of them shows.
 
         With its proof where a mirror's tree is larger than `own`. Raises `HighWaterForeign`,
@@ -106,7 +106,7 @@ class Onlookers:
         sightings = tuple(answer for answer in answers if isinstance(answer, Sighting))
         return Seen(sightings, tuple(silent))
 
-    async def _kept(self, origin: str, log_keys: Sequence[NoteVerifier]) -> Sighting:
+    async def _kept(self, origin: str, log_keys: KnownLogKeys) -> Sighting:
         name = f"the high-water file {self._file}"
         note = kept_head(self._file)
         if note is None:
@@ -124,7 +124,7 @@ class Onlookers:
         url: str,
         verifiers: Sequence[CosignatureVerifier],
         origin: str,
-        log_keys: Sequence[NoteVerifier],
+        log_keys: KnownLogKeys,
     ) -> Sighting:
         name = f"the witness {verifiers[0].name} at {url}"
         try:
@@ -139,9 +139,7 @@ class Onlookers:
             vouches = False
         return Sighting(name, head, vouches=vouches)
 
-    async def _mirrored(
-        self, url: str, own: Checkpoint, log_keys: Sequence[NoteVerifier]
-    ) -> Sighting:
+    async def _mirrored(self, url: str, own: Checkpoint, log_keys: KnownLogKeys) -> Sighting:
         name = f"the mirror {url}"
         try:
             note = await self._note(f"{url.rstrip('/')}/checkpoint")
@@ -179,14 +177,14 @@ class Onlookers:
 
 
 async def require_resumable(
-    database: Database, settings: Settings, signer: Signer, *, client: httpx.AsyncClient
+    database: Database, settings: Settings, signers: LogSigners, *, client: httpx.AsyncClient
 ) -> HighWater:
     """For a writer that holds the lock and has signed nothing yet; the caller closes the file.
 
     Raises `LogForked`, `LogBehind`, `HeadUnwitnessed`, `HighWaterForeign`, `HighWaterUnwritable`.
     """
-    own = await stored_checkpoint(database, signer.name)
-    log_keys = await log_keys_of(database, signer.verifier)
+    own = await stored_checkpoint(database, signers.origin)
+    log_keys = await log_keys_of(database, *signers.kept)
     seen = await Onlookers(settings, client).heads(own, log_keys)
     sightings = await with_paths(own, seen.sightings, own_tiles(database))
     check_head(own, sightings, silent=seen.silent)
@@ -242,23 +240,23 @@ async def stored_checkpoint(database: Database, origin: str) -> Checkpoint:
     return Checkpoint.parse(SignedNote.parse(head.note.encode()).text)
 
 
-async def log_keys_of(database: Database, *others: NoteVerifier) -> list[NoteVerifier]:
-    """The key that the genesis names, and others that are known from elsewhere."""
-    keys = list(others)
+async def log_keys_of(database: Database, *others: NoteVerifier) -> KnownLogKeys:
+    """The keys that the log's entries name, and others that are known from elsewhere."""
     async with database.reading() as session:
-        for entry in await Entries(session).controls(1):
-            assert isinstance(entry.body, Control)
-            assert isinstance(entry.body.content, Genesis)
-            keys.append(entry.body.content.log_key)
-    return list(dict.fromkeys(keys))
+        entries = Entries(session)
+        try:
+            named = await entries.log_keys((await entries.head()).tree_size)
+        except LedgerEmpty:
+            named = LogKeys()
+    return KnownLogKeys(named, others)
 
 
-def _head(note: SignedNote, origin: str, log_keys: Sequence[NoteVerifier]) -> Checkpoint:
+def _head(note: SignedNote, origin: str, log_keys: KnownLogKeys) -> Checkpoint:
     try:
         head = Checkpoint.parse(note.text)
         if head.origin != origin:
             raise _Silence(f"a checkpoint of {head.origin!r}, not of {origin!r}")
-        note.verified_by(log_keys)
+        log_keys.check(note, head.tree_size)
     except (CheckpointMalformed, NoteUnverified) as error:
         raise _Silence(error.message) from None
     return head

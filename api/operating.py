@@ -22,21 +22,22 @@ from typing import ClassVar, Self
 import httpx
 
 from api.app import create_app
+from api.custody import custody_of
 from api.fault import Fault
 from api.founding import found, prepare_keys
 from api.hub import Hub
 from api.migration import HEAD, migrate, require_head
 from api.processes import Processes, settle
 from api.rebuild import Rebuilt, rebuild
-from api.service import Service, civil_day, genesis_of, system_clock, views
+from api.service import Service, civil_day, system_clock, views
 from api.serving import BACKLOG, Serving, listening
 from api.settings import Settings
 from api.story import Story, welcome
 from api.tokens import write_demo_tokens
 from ledger.database import Database
+from ledger.entries import Entries
 from ledger.errors import LedgerEmpty
 from ledger.follower import Follower
-from ledger.keystore import Keystore
 from ledger.sequencer import Sequencer
 from ledger.writer_lock import WriterLock
 
@@ -70,7 +71,7 @@ async def migrate_database(settings: Settings) -> str:
 async def found_ledger(settings: Settings, *, operator: str) -> str:
     """Tables, keys and genesis where they are missing; says the log's verifier key."""
     await migrate_database(settings)
-    prepare_keys(Keystore(settings.keys_folder))
+    prepare_keys(custody_of(settings))
     async with Service.opened(settings, writes=True) as service:
         await found(service, operator=operator)
         await service.followed(service.writer.tree_size)
@@ -116,7 +117,7 @@ async def serve_demonstration(settings: Settings, story: Story, *, say: Say) -> 
     settings = replace(settings, demo=True)
     with listening(settings.port) as taken:
         await migrate_database(settings)
-        keystore = Keystore(settings.keys_folder)
+        keystore = custody_of(settings)
         prepare_keys(keystore)
         # The issuer's key must be there before the application asks whom to believe.
         write_demo_tokens(
@@ -165,7 +166,10 @@ async def _require_ledger(settings: Settings) -> str:
     database = Database.connect(settings.database_url)
     try:
         await require_head(database)
-        return (await genesis_of(database)).log_key.vkey
+        async with database.reading() as session:
+            entries = Entries(session)
+            log_keys = await entries.log_keys((await entries.head()).tree_size)
+        return log_keys.latest.key.ed25519.vkey
     finally:
         await database.close()
 
@@ -174,7 +178,7 @@ def _log_key(service: Service) -> str:
     genesis = service.writer.authorities.genesis
     if genesis is None:
         raise LedgerEmpty("the log has no genesis yet; `xin init` founds it")
-    return genesis.log_key.vkey
+    return service.writer.authorities.log_keys.latest.key.ed25519.vkey
 
 
 async def _nothing() -> None:

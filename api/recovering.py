@@ -22,6 +22,7 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -30,6 +31,7 @@ import httpx
 import orjson
 
 from api.auditing import LogUnreachable, RemoteLog
+from api.custody import custody_of
 from api.fault import Fault
 from api.migration import require_head
 from api.onlookers import (
@@ -48,19 +50,23 @@ from api.settings import Settings
 from api.storage import open_database
 from api.tokens import TokenMissing
 from ledger.audit import AuditReport, signed_checkpoint
-from ledger.auditor import StoredLog, audit_database
+from ledger.auditor import audit_database
 from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint
 from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import (
+    CheckpointForeign,
+    CheckpointUnsigned,
+    EntryUnknown,
     NoteMalformed,
+    NoteUnverified,
     OpeningFeedMalformed,
     RecoveryIncomplete,
 )
 from ledger.high_water import HighWater
-from ledger.keystore import Keystore
-from ledger.merkle import HASH_BYTES, Hash
-from ledger.note import Verifier, standard_base64
+from ledger.log_keys import KnownLogKeys, LogSigners
+from ledger.merkle import HASH_BYTES, Hash, verify_consistency
+from ledger.note import NoteVerifier, SignedNote, Verifier, standard_base64
 from ledger.opening_feed import FEED_LINE_BYTES_MAX
 from ledger.recovery import Recovery
 from ledger.resumption import Sighting, check_head
@@ -145,17 +151,19 @@ async def recover_from(
         await require_head(database)
         lock = await WriterLock.acquire(database, address=ADDRESS)
         try:
-            key = await _log_key(database, settings, log_key)
-            before = await stored_checkpoint(database, key.name)
-            recovery = await Recovery.opened(database, key)
+            keys = await _log_keys(database, settings, log_key)
+            before = await stored_checkpoint(database, _origin(keys, settings))
             async with httpx.AsyncClient(
                 base_url=url.rstrip("/"), headers=headers, timeout=FEED_TIMEOUT_S
             ) as client:
-                target = await _checked_head(database, settings, url, key, before)
+                target = await _checked_head(database, settings, url, keys, before)
+                recovery = await Recovery.opened(
+                    database, await _genesis_hash(database, url, target)
+                )
                 bar.expect(target.tree_size - before.tree_size)
                 while recovery.tree_size < target.tree_size:
                     await _catch_up(client, recovery, bar)
-            after = await stored_checkpoint(database, key.name)
+            after = await stored_checkpoint(database, before.origin)
             await _remember(database, settings)
             return Recovered(before, after)
         finally:
@@ -181,7 +189,7 @@ async def accept_head(settings: Settings, accepted: AcceptedHead, bar: Bar) -> A
                     f"the database ends at {own.tree_size}:{_text(own.root_hash)}, which is not "
                     "the head to be accepted"
                 )
-            seen = await _seen(database, settings, own)
+            seen = await _seen(settings, own, await log_keys_of(database))
             operator = Sighting("the operator", own)
             sightings = [*await with_paths(own, seen.sightings, own_tiles(database)), operator]
             check_head(own, sightings)
@@ -195,11 +203,21 @@ async def accept_head(settings: Settings, accepted: AcceptedHead, bar: Bar) -> A
 
 
 async def _checked_head(
-    database: Database, settings: Settings, url: str, key: Verifier, own: Checkpoint
+    database: Database, settings: Settings, url: str, keys: KnownLogKeys, own: Checkpoint
 ) -> Checkpoint:
     """The source's head, if it extends ours and all that onlookers have seen."""
-    source = signed_checkpoint(await asyncio.to_thread(_published_head, url), key)
-    seen = await _seen(database, settings, source, key)
+    raw = await asyncio.to_thread(_published_head, url)
+    source = signed_checkpoint(raw, ())
+    path = ("checkpoint", source.tree_size)
+    if source.origin != own.origin:
+        raise CheckpointForeign(
+            f"a checkpoint of {source.origin!r}, not of {own.origin!r}", path=path
+        )
+    try:
+        keys.check(SignedNote.parse(raw), source.tree_size)
+    except NoteUnverified as error:
+        raise CheckpointUnsigned(error.message, path=path) from None
+    seen = await _seen(settings, source, keys)
     sightings = (*seen.sightings, Sighting("this database", own))
     check_head(
         source,
@@ -210,32 +228,55 @@ async def _checked_head(
     return source
 
 
+async def _genesis_hash(database: Database, url: str, target: Checkpoint) -> bytes:
+    """The hash of entry 0: of our own, or of the source's, proven under its head.
+
+    Raises `ProofInvalid`, `LogUnreachable`.
+    """
+    async with database.reading() as session:
+        with suppress(EntryUnknown):
+            return (await Entries(session).at(0)).leaf_hash
+    return await asyncio.to_thread(_published_genesis, url, target)
+
+
+def _published_genesis(url: str, target: Checkpoint) -> bytes:
+    with RemoteLog(url) as log:
+        hash_ = log.leaf_hash(0, target.tree_size)
+        path = log.consistency_path(1, target.tree_size)
+    # A tree of one entry has that entry's hash for its root.
+    verify_consistency(1, target.tree_size, path, hash_, target.root_hash)
+    return hash_
+
+
 def _published_head(url: str) -> bytes:
     with RemoteLog(url) as log:
         return log.checkpoint()
 
 
-async def _seen(database: Database, settings: Settings, own: Checkpoint, *keys: Verifier) -> Seen:
+async def _seen(settings: Settings, own: Checkpoint, keys: KnownLogKeys) -> Seen:
     async with httpx.AsyncClient(timeout=ANSWER_S) as client:
-        log_keys = await log_keys_of(database, *keys)
-        return await Onlookers(settings, client).heads(own, log_keys)
+        return await Onlookers(settings, client).heads(own, keys)
 
 
-async def _log_key(database: Database, settings: Settings, given: str | None) -> Verifier:
-    """Whose heads are believed: what was given, the database's own log, or the kept key's."""
-    if given is not None:
-        return Verifier.parse(given)
-    async with database.reading() as session:
-        own = await StoredLog(session).genesis_key()
-    if own is not None:
-        return own
-    keystore = Keystore(settings.keys_folder)
-    if not keystore.has("log"):
+async def _log_keys(database: Database, settings: Settings, given: str | None) -> KnownLogKeys:
+    """Whose heads are believed: the log's own keys, the one given, and those that are kept."""
+    own = await log_keys_of(database)
+    others: list[NoteVerifier] = [] if given is None else [Verifier.parse(given)]
+    origin = _origin(KnownLogKeys(own.named, tuple(others)), settings)
+    if given is None:
+        others += LogSigners.of(custody_of(settings), origin).kept
+    if not others and not own.named.records:
         raise LogKeyMissing(
             "the database is empty and no log key is kept here; say which log it is by --log-key",
             path=("log-key",),
         )
-    return keystore.log_signer(settings.origin).verifier
+    return KnownLogKeys(own.named, tuple(others))
+
+
+def _origin(keys: KnownLogKeys, settings: Settings) -> str:
+    for key in (*keys.named.verifiers, *keys.others):
+        return key.name
+    return settings.origin
 
 
 async def _catch_up(client: httpx.AsyncClient, recovery: Recovery, bar: Bar) -> None:

@@ -16,6 +16,7 @@ A service that writes holds the writer's lock. One that only reads can stand bes
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,6 +28,7 @@ from typing import Protocol
 import httpx
 
 from api.cosigning import ROUND_S, Cosigning
+from api.custody import custody_of
 from api.hub import Line
 from api.jobs import Following
 from api.onlookers import ANSWER_S, require_resumable
@@ -39,13 +41,15 @@ from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.canonical import Json
 from ledger.control import Control, Genesis, PolicyAdoption
+from ledger.custodial import custodial_key
+from ledger.custody import Custody
 from ledger.database import Database
 from ledger.directory import BindingView, EnterpriseView
 from ledger.entries import Entries
 from ledger.errors import LedgerEmpty, TilesAhead
 from ledger.follower import Follower, View
 from ledger.identity import SubjectLabel
-from ledger.keystore import Keystore
+from ledger.log_keys import LogSigners
 from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
@@ -81,7 +85,7 @@ class Service:
 
     settings: Settings
     database: Database
-    keystore: Keystore
+    keystore: Custody
     follower: Follower
     now: Callable[[], datetime]
     sequencer: Writer | None
@@ -98,17 +102,18 @@ class Service:
         writes: bool,
         follows: bool = True,
         now: Callable[[], datetime] = system_clock,
+        key_lost: bool = False,
     ) -> AsyncIterator[Service]:
         """Open a migrated database; one that writes asks first how far its log had come.
 
         It also follows, unless told otherwise.
 
-        Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
+        `key_lost` is that of `Sequencer.open`. Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
         """
         async with AsyncExitStack() as stack:
             database = open_database(settings)
             stack.push_async_callback(database.close)
-            keystore = Keystore(settings.keys_folder)
+            keystore = custody_of(settings)
             follower = Follower(database, views())
             sequencer: Sequencer | None = None
             following: Following | None = None
@@ -119,19 +124,19 @@ class Service:
                 with contextlib.suppress(TilesAhead):
                     # Of an older copy those who saw more say better what is to be done.
                     await complete_tiles(database, settings)
-                origin = await _origin(database, settings.origin)
-                signer = keystore.log_signer(origin)
+                signers = LogSigners.of(keystore, await _origin(database, settings.origin))
                 async with httpx.AsyncClient(timeout=ANSWER_S) as onlookers:
                     high_water = await require_resumable(
-                        database, settings, signer, client=onlookers
+                        database, settings, signers, client=onlookers
                     )
                 stack.callback(high_water.close)
                 await complete_tiles(database, settings)
                 sequencer = await Sequencer.open(
                     database,
-                    signer,
+                    signers,
                     now=now,
                     policy_check=check_policy,
+                    key_lost=key_lost,
                     high_water=high_water,
                 )
                 stack.push_async_callback(sequencer.close)
@@ -173,7 +178,7 @@ class Service:
             stack.push_async_callback(database.close)
             line = await Line.open(line_end, database)
             stack.push_async_callback(line.close)
-            keystore = Keystore(settings.keys_folder)
+            keystore = custody_of(settings)
             yield cls(settings, database, keystore, Follower(database, views()), now, line, line)
 
     @property
@@ -213,7 +218,8 @@ class Service:
             weighing=weighing,
             particulars=particulars,
         )
-        statement = issue(draft, self.keystore.issuer_seed(issuer), fresh_salts())
+        key = custodial_key(self.keystore, self.writer.authorities, issuer)
+        statement = await asyncio.to_thread(issue, draft, key, fresh_salts())
         (acknowledgement,) = await self.writer.submit(Submission((statement,)))
         await self.followed(acknowledgement.leaf_index + 1)
         return acknowledgement, statement

@@ -69,6 +69,12 @@ class Settings:
     """XIN_TILES_FOLDER: the log as C2SP files in this folder, instead of rows for its tiles."""
     drop_partial_tiles: bool = False
     """XIN_TILES_DROP_PARTIALS=1: there, partial tiles go once their full tile is published."""
+    keystore_passphrase_file: Path | None = None
+    """XIN_KEYSTORE_PASSPHRASE_FILE: what unlocks the keystore, or"""
+    keystore_key_file: Path | None = None
+    """XIN_KEYSTORE_KEY_FILE: 32 random bytes that do."""
+    key_agent: Path | None = None
+    """XIN_KEY_AGENT: the socket of an agent that keeps the keys in the keystore's place."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -76,6 +82,13 @@ class Settings:
         given = os.environ if environment is None else environment
         home = Path(given.get("XIN_HOME") or "var").absolute()
         default_url = f"sqlite+aiosqlite:///{home / 'ledger.sqlite'}"
+        passphrase_file = _file(given.get("XIN_KEYSTORE_PASSPHRASE_FILE"))
+        key_file = _file(given.get("XIN_KEYSTORE_KEY_FILE"))
+        if passphrase_file is not None and key_file is not None:
+            raise SettingsInvalid(
+                "a keystore is unlocked by a passphrase or by a key file, not by both",
+                path=("XIN_KEYSTORE_KEY_FILE",),
+            )
         return cls(
             home=home,
             database_url=_database_url(given.get("XIN_DATABASE_URL") or default_url),
@@ -87,8 +100,11 @@ class Settings:
             doors=_doors(given.get("XIN_DOORS") or str(_default_doors())),
             tiles_folder=_folder(given.get("XIN_TILES_FOLDER") or ""),
             drop_partial_tiles=given.get("XIN_TILES_DROP_PARTIALS") == "1",
-            high_water=_file(given.get("XIN_HIGH_WATER") or ""),
+            high_water=_file(given.get("XIN_HIGH_WATER")),
             mirrors=_mirrors(given.get("XIN_MIRRORS") or ""),
+            keystore_passphrase_file=passphrase_file,
+            keystore_key_file=key_file,
+            key_agent=_file(given.get("XIN_KEY_AGENT")),
         )
 
     @property
@@ -110,6 +126,10 @@ class Settings:
     def address(self) -> str:
         """Where the server answers."""
         return f"http://127.0.0.1:{self.port}"
+
+
+def _file(text: str | None) -> Path | None:
+    return Path(text).absolute() if text else None
 
 
 def _port(text: str) -> int:
@@ -156,10 +176,6 @@ def _policy(file: str) -> WitnessPolicy | None:
         raise SettingsInvalid(f"{name}: {error.strerror}: {file}", path=(name,)) from None
     except WitnessPolicyInvalid as error:
         raise SettingsInvalid(f"{name}: {error.message}", path=(name, *error.path)) from None
-
-
-def _file(text: str) -> Path | None:
-    return Path(text).absolute() if text else None
 
 
 def _mirrors(text: str) -> tuple[str, ...]:

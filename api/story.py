@@ -16,8 +16,8 @@ import httpx
 from api.access import Tier
 from api.settings import Settings
 from api.tokens import token_path
+from ledger.custody import Custody
 from ledger.identity import SubjectLabel
-from ledger.keystore import Keystore
 
 _CHECKPOINT = "{ checkpoint { origin treeSize rootHash } }"
 _ENTERPRISE = (
@@ -36,7 +36,7 @@ class Story:
 
     holders: Mapping[Tier, SubjectLabel]
     """Whose credentials are written for a newcomer."""
-    tell: Callable[[httpx.AsyncClient, Keystore], Awaitable[None]]
+    tell: Callable[[httpx.AsyncClient, Custody], Awaitable[None]]
     """Tells everything through the door, and nothing twice."""
     enterprise: str
     """An enterprise with something to read about it, as `enterprise(id:)` takes it."""

@@ -19,13 +19,13 @@ from typing import ClassVar
 
 from api.access import Tier
 from api.answers import CAPTURE, AnswerRefused, Question
+from api.custody import custody_of
 from api.door import ask_through, door
 from api.fault import Fault
 from api.importing import Import, Summary, read_statements
 from api.progress import Bar
 from api.service import system_clock
 from api.settings import Settings
-from ledger.keystore import Keystore
 
 
 class FileUnfit(Fault):
@@ -86,7 +86,7 @@ async def import_refusals(
     settings: Settings, report: Path, charges: Path | None, bar: Bar
 ) -> Summary:
     """Raises `ImportFault`, `OfficeFault`; what was acknowledged before stands."""
-    keystore = Keystore(settings.keys_folder)
+    keystore = custody_of(settings)
     stated = read_statements(report, charges, keystore)
     bar.expect(len(stated))
     async with door(settings) as client:

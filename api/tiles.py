@@ -1,4 +1,4 @@
-"""The log over HTTP: C2SP tlog-tiles, its head and its key.
+"""The log over HTTP: C2SP tlog-tiles, its head and its keys.
 
     TileDoor          /checkpoint, /tile/…, /log-key
     Compressed        full entry bundles as gzip, the newest asked for kept
@@ -14,17 +14,20 @@ answered 400, a tile that the log has not 404, both with a problem document (RFC
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import re
 from collections import OrderedDict
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from api.heads import served_head
-from api.service import Service, genesis_of
+from api.heads import ShownHead, served_head
+from api.service import Service
 from ledger.entries import Entries
+from ledger.errors import QuorumMissing
 from ledger.tiles import ENTRIES, TILE_WIDTH, Tile, parse_path
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -59,9 +62,8 @@ class TileDoor:
 
         Raises `LedgerEmpty`, `QuorumMissing`.
         """
-        service = self._service
-        async with service.database.reading() as session:
-            head = await served_head(session, service.settings.witness_policy, service.cosigning)
+        async with self._service.database.reading() as session:
+            head = await self._head(session)
         note = str(head.note)
         tag = f'"{hashlib.sha256(note.encode()).hexdigest()[:32]}"'
         headers = {"Cache-Control": NEVER_STALE, "ETag": tag}
@@ -86,11 +88,23 @@ class TileDoor:
         return Response(body, 200, headers, TILE_TYPE)
 
     async def log_key(self, request: Request) -> Response:
-        """The key under which checkpoints verify, as a C2SP vkey. Raises `LedgerEmpty`."""
-        genesis = await genesis_of(self._service.database)
-        return PlainTextResponse(
-            f"{genesis.log_key.vkey}\n", headers={"Cache-Control": NEVER_STALE}
-        )
+        """The keys that sign the head this server shows, as C2SP vkeys, that of Ed25519 first.
+
+        Before any head has its quorum they are those of the newest: a witness must know them to
+        cosign it. Raises `LedgerEmpty`.
+        """
+        async with self._service.database.reading() as session:
+            entries = Entries(session)
+            size = (await entries.head()).tree_size
+            with contextlib.suppress(QuorumMissing):
+                size = (await self._head(session)).tree_size
+            log_keys = await entries.log_keys(size)
+        keys = "".join(f"{key.vkey}\n" for key in log_keys.at(size).verifiers)
+        return PlainTextResponse(keys, headers={"Cache-Control": NEVER_STALE})
+
+    async def _head(self, session: AsyncSession) -> ShownHead:
+        service = self._service
+        return await served_head(session, service.settings.witness_policy, service.cosigning)
 
     async def _content(self, tile: Tile) -> bytes:
         async with self._service.database.reading() as session:

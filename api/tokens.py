@@ -20,8 +20,8 @@ from typing import ClassVar
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Credential, Tier, issue_credential
 from api.fault import Fault
+from ledger.custody import Custody
 from ledger.identity import SubjectLabel
-from ledger.keystore import Keystore
 
 TOKEN_DAYS = 30
 """Long enough to come back to a demonstration; each start writes them anew."""
@@ -40,7 +40,7 @@ def token_path(folder: Path, tier: Tier) -> Path:
 
 def write_demo_tokens(
     folder: Path,
-    keystore: Keystore,
+    keystore: Custody,
     holders: Mapping[Tier, SubjectLabel],
     *,
     audience: str,
@@ -59,7 +59,7 @@ def write_demo_tokens(
             expires_at=int((at + timedelta(days=TOKEN_DAYS)).timestamp()),
             reference=secrets.token_hex(8),
         )
-        _write_secret(token_path(folder, tier), issue_credential(credential, key.seed) + "\n")
+        _write_secret(token_path(folder, tier), issue_credential(credential, key) + "\n")
 
 
 def read_token(folder: Path, tier: Tier) -> str:

@@ -21,11 +21,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.custody import custody_of, unlocking_of
 from api.http import EXCEPTION_HANDLERS, read_body
 from api.service import system_clock
 from api.serving import Serving, listening
 from api.settings import Settings
+from ledger.custody import Custody
 from ledger.errors import CheckpointConflict
+from ledger.keystore import Keystore
 from ledger.subtree import SignSubtree
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
@@ -88,12 +91,25 @@ async def serve_witness(
     policy = read_policy(logs)
     with listening(settings.port) as socket:
         async with (
-            Witness.opened(settings.home / "witness", name, policy, now=system_clock) as witness,
+            Witness.opened(
+                settings.home / "witness",
+                name,
+                policy,
+                now=system_clock,
+                keys=_keys(settings),
+            ) as witness,
             Serving.running(create_witness_app(witness), socket) as serving,
         ):
             keys = "\n".join(verifier.vkey for verifier in witness.verifiers)
             say(f"witnessing {len(policy.logs)} log keys at {settings.address}, under\n{keys}")
             await serving.until_stopped(_nothing())
+
+
+def _keys(settings: Settings) -> Custody:
+    """A witness's own, apart from those of a log in the same home, unless an agent keeps both."""
+    if settings.key_agent is not None:
+        return custody_of(settings)
+    return Keystore(settings.home / "witness" / "keys", unlocking_of(settings))
 
 
 def read_policy(file: Path) -> WitnessPolicy:

@@ -54,8 +54,8 @@ class Rates:
 
 async def rates(service: Service) -> Rates:
     """Of both loops."""
-    seed = service.keystore.issuer_seed(AUTHORITY.label())
-    statements = [raw.decode() for raw in presentations(seed, SUBMITTED)]
+    key = service.keystore.get(AUTHORITY.label())
+    statements = [raw.decode() for raw in presentations(key, SUBMITTED)]
     candidates = Stamped(service).take(PREPARED)
     gc.collect()
 

@@ -42,6 +42,7 @@ from api.operating import migrate_database
 from api.service import Service, views
 from api.settings import Settings
 from api.tokens import read_token, write_demo_tokens
+from ledger.custody import KeptKey
 from ledger.database import Database
 from ledger.follower import Follower
 from ledger.identity import Identity
@@ -80,7 +81,7 @@ async def prepared(settings: Settings) -> None:
     )
 
 
-def presentations(seed: bytes, count: int) -> Iterator[bytes]:
+def presentations(key: KeptKey, count: int) -> Iterator[bytes]:
     """Signed statements, whole, as they are sent."""
     salts = fresh_salts()
     weighing = Weighing(
@@ -107,7 +108,7 @@ def presentations(seed: bytes, count: int) -> Iterator[bytes]:
                 "gtin": "06901234567892",
             },
         )
-        yield issue(draft, seed, salts).presentation.encode()
+        yield issue(draft, key, salts).presentation.encode()
 
 
 @dataclass(frozen=True)
@@ -265,9 +266,9 @@ def run(url: str, home: Path) -> Run:
 
     settings = settings_of(url, home)
     asyncio.run(prepared(settings))
-    seed = Keystore(settings.keys_folder).issuer_seed(AUTHORITY.label())
+    key = Keystore(settings.keys_folder).get(AUTHORITY.label())
     one, warming, burst, sustained = (
-        list(presentations(seed, count)) for count in (ONE_STATEMENTS, 1_000, BURST, SUSTAINED)
+        list(presentations(key, count)) for count in (ONE_STATEMENTS, 1_000, BURST, SUSTAINED)
     )
     token = read_token(settings.tokens_folder, Tier.AUTHORITY)
     with served(settings):

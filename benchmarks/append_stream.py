@@ -48,6 +48,7 @@ from benchmarks.append_http import (
 from benchmarks.stage.databases import KINDS, Databases
 from benchmarks.stage.growing import settings_of
 from benchmarks.stage.serving import served
+from ledger.custody import KeptKey
 from ledger.database import Database
 from ledger.keystore import Keystore
 from ledger.seal import Party, SealedEvent, events_root
@@ -136,7 +137,7 @@ def document() -> Document:
     return Document.parse(json.dumps(whole).encode())
 
 
-async def sealing(line_end: socket.socket, url: str, seed: bytes) -> None:
+async def sealing(line_end: socket.socket, url: str, key: KeptKey) -> None:
     """A process beside the sequencer: decodes, says so, then seals and submits."""
     database = Database.connect(url)
     line = await Line.open(line_end, database)
@@ -150,7 +151,7 @@ async def sealing(line_end: socket.socket, url: str, seed: bytes) -> None:
             one,
             party=Party.of(AUTHORITY),
             issuer=AUTHORITY.label(),
-            seed=seed,
+            key=key,
             issued_at=1_772_000_000,
             secrets=iter(lambda: secrets.token_bytes(16), b""),
         )
@@ -168,7 +169,6 @@ async def captured(url: str, home: Path) -> float:
         assert isinstance(service.writer, Sequencer)
         hub = Hub(service.writer)
         processes = []
-        seed = service.keystore.issuer_seed(AUTHORITY.label())
         for _ in range(PROCESSES):
             ours, theirs = socket.socketpair()
             with theirs:
@@ -181,7 +181,7 @@ async def captured(url: str, home: Path) -> float:
                         "seal",
                         str(number),
                         url,
-                        seed.hex(),
+                        str(settings_of(url, home).keys_folder),
                         pass_fds=[number],
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
@@ -231,8 +231,8 @@ def run(url: str, home: Path) -> Run:
     """On one fresh database."""
     settings = settings_of(url, home)
     asyncio.run(prepared(settings))
-    seed = Keystore(settings.keys_folder).issuer_seed(AUTHORITY.label())
-    warming, first, second = (list(presentations(seed, count)) for count in (1_000, LINES, LINES))
+    key = Keystore(settings.keys_folder).get(AUTHORITY.label())
+    warming, first, second = (list(presentations(key, count)) for count in (1_000, LINES, LINES))
     token = read_token(settings.tokens_folder, Tier.AUTHORITY)
     with served(settings):
         uvloop.run(streams(token, warming, 1))
@@ -279,6 +279,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["seal"]:
         end = socket.socket(fileno=int(sys.argv[2]))
         end.setblocking(False)
-        uvloop.run(sealing(end, sys.argv[3], bytes.fromhex(sys.argv[4])))
+        uvloop.run(sealing(end, sys.argv[3], Keystore(Path(sys.argv[4])).get(AUTHORITY.label())))
         sys.exit(0)
     sys.exit(main())

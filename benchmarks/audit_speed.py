@@ -48,6 +48,7 @@ from ledger.control import Genesis, issue_control
 from ledger.database import Database
 from ledger.merkle import leaf_hash
 from ledger.note import Signer
+from ledger.seed_key import SeedKey
 from ledger.tables import Base, CheckpointRow, EntryRow, TileRow
 from ledger.tiles import ENTRIES, RightEdge, Tile, entry_bundle, tile_path, width_in_tree
 from ledger.token import public_key_of
@@ -67,13 +68,13 @@ def made_leaves() -> list[bytes]:
         origin=ORIGIN,
         operator="benchmark",
         root_key=public_key_of(SEED),
-        log_key=Signer(ORIGIN, SEED).verifier,
+        log_key=Signer(ORIGIN, SeedKey(SEED)).verifier,
         map_origin=f"{ORIGIN}/map",
-        map_key=Signer(f"{ORIGIN}/map", SEED).verifier,
+        map_key=Signer(f"{ORIGIN}/map", SeedKey(SEED)).verifier,
         map_version=1,
     )
     seeded = random.Random(2026)
-    leaves = [leaf_of(issue_control(genesis, seed=SEED, jti="genesis", issued_at=1))]
+    leaves = [leaf_of(issue_control(genesis, key=SeedKey(SEED), jti="genesis", issued_at=1))]
     while len(leaves) < ENTRIES_COUNT:
         commit, subject = (b64url(seeded.randbytes(32)).encode() for _ in range(2))
         leaves.append(b'{"commit":"%s","sub":"%s","v":1}' % (commit, subject))
@@ -92,16 +93,16 @@ def made_parts(leaves: list[bytes]) -> tuple[bytes, Parts]:
     for first in range(0, size, 256):
         bundle = leaves[first : first + 256]
         parts[Tile(ENTRIES, first // 256, len(bundle))] = entry_bundle(bundle)
-    head = Checkpoint(ORIGIN, size, edge.root).signed(Signer(ORIGIN, SEED))
+    head = Checkpoint(ORIGIN, size, edge.root).signed(Signer(ORIGIN, SeedKey(SEED)))
     return str(head).encode(), parts
 
 
 def audited(head: bytes, parts: Parts) -> float:
     """CPU seconds of an audit whose parts are at hand."""
     started = time.process_time()
-    key = Signer(ORIGIN, SEED).verifier
-    checkpoint = signed_checkpoint(head, key)
-    tree, leaves = TreeAudit(checkpoint), LeafAudit(key)
+    key = Signer(ORIGIN, SeedKey(SEED)).verifier
+    checkpoint = signed_checkpoint(head, [key])
+    tree, leaves = TreeAudit(checkpoint), LeafAudit()
     forms: Counter[str] = Counter()
     for tile in parts_of(checkpoint.tree_size):
         entries = tree.take(tile, parts.get(tile))
@@ -171,10 +172,10 @@ def served(head: bytes, parts: Parts) -> Iterator[str]:
 
 def fetched(url: str) -> tuple[float, float]:
     """Seconds and CPU seconds of an audit over HTTP."""
-    key = Signer(ORIGIN, SEED).verifier.vkey
+    key = Signer(ORIGIN, SeedKey(SEED)).verifier.vkey
     started, cpu = time.perf_counter(), time.process_time()
     with Bar.shown("auditing") as bar:
-        audit_url(url, bar, log_key=key)
+        audit_url(url, bar, log_keys=[key])
     return time.perf_counter() - started, time.process_time() - cpu
 
 
@@ -182,7 +183,7 @@ async def put_into(database: Database, head: bytes, leaves: list[bytes], parts: 
     """The log as its writer would have left it, under one checkpoint."""
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
-    checkpoint = signed_checkpoint(head, None)
+    checkpoint = signed_checkpoint(head, ())
     tables = {
         EntryRow: [{"leaf_index": at, "leaf": leaf} for at, leaf in enumerate(leaves)],
         TileRow: [

@@ -42,8 +42,8 @@ DELAYS_US = (0, *BOUNDS)
 
 def rate(settings: Settings, preload: dict[str, str]) -> float:
     """Durable statements a second of one server."""
-    seed = Keystore(settings.keys_folder).issuer_seed(AUTHORITY.label())
-    bodies = list(presentations(seed, STATEMENTS))
+    key = Keystore(settings.keys_folder).get(AUTHORITY.label())
+    bodies = list(presentations(key, STATEMENTS))
     token = read_token(settings.tokens_folder, Tier.AUTHORITY)
     with served(settings, preload):
         return uvloop.run(load(token, bodies, MANY)).rate

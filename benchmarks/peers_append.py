@@ -47,7 +47,6 @@ from benchmarks.stage.serving import served
 from ledger.admission import Submission, prepare
 from ledger.keystore import Keystore
 from ledger.presentation import read_statement
-from ledger.token import public_key_of
 from ledger.writer import settled
 
 RUNS = int(os.environ.get("RUNS", "5"))
@@ -165,12 +164,12 @@ def run(size: int, count: int) -> dict[str, float]:
             home = folder / of
             url = f"sqlite+aiosqlite:///{home / 'ledger.sqlite'}"
             settings = uvloop.run(founded(url, home))
-            seed = Keystore(settings.keys_folder).issuer_seed(AUTHORITY.label())
-            batches = batches_of(list(presentations(seed, count)), size)
+            key = Keystore(settings.keys_folder).get(AUTHORITY.label())
+            batches = batches_of(list(presentations(key, count)), size)
             with served(settings) if of == "http" else nullcontext():
                 rates[of] = uvloop.run(measure(settings, batches))
         rates["aics"] = by_aics(folder / "aics", batches)
-        rates["aics signed"] = by_aics(folder / "signed", batches, issuer=public_key_of(seed))
+        rates["aics signed"] = by_aics(folder / "signed", batches, issuer=key.public_key)
         rates["bare"] = bare(folder, batches)
     return rates
 

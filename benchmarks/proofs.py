@@ -81,8 +81,8 @@ async def first_append(settings: Settings) -> float:
     """From an open interpreter to a durable statement."""
     started = time.perf_counter()
     async with Service.opened(settings, writes=True, follows=False) as service:
-        seed = service.keystore.issuer_seed(AUTHORITY.label())
-        (presentation,) = presentations(seed, 1)
+        key = service.keystore.get(AUTHORITY.label())
+        (presentation,) = presentations(key, 1)
         await service.writer.submit(Submission((read_statement(presentation.decode()),)))
         return time.perf_counter() - started
 

@@ -24,7 +24,12 @@ errors          every refusal, and its code
 tables          the tables
 tile_store, tile_folder  where the tiles are kept: rows, or files that any static server serves
 database        SQLite and PostgreSQL, opened alike
-keystore        private keys in custody
+custody         where a hardware module fits: a key signs and is never shown
+seed_key        a private key in this process
+vault, keystore  key files, plain or sealed, in a folder
+key_agent       keys kept by another process
+log_keys        which keys sign which heads
+custodial       which of an issuer's keys in our custody signs
 salts           salts for disclosures
 writer_lock     one writer per log
 high_water      the newest acknowledged head, remembered outside the database

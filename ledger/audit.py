@@ -1,6 +1,8 @@
 """Auditing a log: what was published is hashed again, and held against what was signed.
 
-    signed_checkpoint   a note, with the key and origin it must carry
+    signed_checkpoint   a note, with a key and the origin it must carry
+    check_signers       whether the keys of its size signed a head, as the entries name them
+    log_keys_of         the log's keys, from leaves that nobody has vouched for yet
     check_known         a head against one that was seen before
     position_of         where a finding about a part is
     parts_of            every tile and bundle of a tree, in the order an audit takes them
@@ -38,7 +40,7 @@ from ledger.authority import Authorities
 from ledger.candidate import Body, form_of, leaf_of
 from ledger.canonical import decode
 from ledger.checkpoint import Checkpoint
-from ledger.control import Control
+from ledger.control import Control, Genesis, LogKey
 from ledger.disclosure import split_presentation
 from ledger.errors import (
     AuditFinding,
@@ -49,6 +51,7 @@ from ledger.errors import (
     CheckpointForeign,
     CheckpointMalformed,
     CheckpointMissing,
+    CheckpointSuperseded,
     CheckpointUnsigned,
     ControlRefused,
     DisclosureChanged,
@@ -61,6 +64,7 @@ from ledger.errors import (
     InstantChanged,
     LeafFormUnknown,
     LedgerError,
+    LogKeyReplaced,
     NoteMalformed,
     NoteUnverified,
     OpeningChanged,
@@ -73,7 +77,8 @@ from ledger.errors import (
     TokenChanged,
 )
 from ledger.kinds import CAPTURE_MANDATE
-from ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash
+from ledger.log_keys import LogKeys
+from ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash, leaf_hash
 from ledger.note import SignedNote, Verifier
 from ledger.seal import Capture, Party, SealedEvent
 from ledger.statement import Statement
@@ -94,7 +99,9 @@ _SEALED_LEAF = re.compile(
     rb'\{"(?:commit|capture)":"[A-Za-z0-9_-]{43}","sub":"[A-Za-z0-9_-]{43}","v":1\}'
 )
 _CAPTURE_LEAF = b'{"capture":'
-_CONTROL_LEAF = b'{"control":'
+CONTROL_LEAF = b'{"control":'
+"""How a control entry begins."""
+
 
 Position = tuple[str | int, ...]
 
@@ -106,8 +113,8 @@ def position_of(tile: Tile) -> Position:
     return ("tile", tile.level, tile.index)
 
 
-def signed_checkpoint(raw: bytes, log_key: Verifier | None) -> Checkpoint:
-    """The checkpoint of a note. Without a key only its form is judged.
+def signed_checkpoint(raw: bytes, trusted: Sequence[Verifier]) -> Checkpoint:
+    """The checkpoint of a note that one of these keys signed; without any its form is judged alone.
 
     Raises `CheckpointBroken`, `CheckpointForeign`, `CheckpointUnsigned`.
     """
@@ -116,18 +123,47 @@ def signed_checkpoint(raw: bytes, log_key: Verifier | None) -> Checkpoint:
         checkpoint = Checkpoint.parse(note.text)
     except (NoteMalformed, CheckpointMalformed) as error:
         raise CheckpointBroken(error.message, path=("checkpoint",)) from None
-    if log_key is None:
+    if not trusted:
         return checkpoint
     path = ("checkpoint", checkpoint.tree_size)
-    if checkpoint.origin != log_key.name:
+    if all(checkpoint.origin != key.name for key in trusted):
         raise CheckpointForeign(
-            f"a checkpoint of {checkpoint.origin!r}, not of {log_key.name!r}", path=path
+            f"a checkpoint of {checkpoint.origin!r}, not of {trusted[0].name!r}", path=path
         )
     try:
-        note.verified_by([log_key])
+        note.verified_by(trusted)
     except NoteUnverified as error:
         raise CheckpointUnsigned(error.message, path=path) from None
     return checkpoint
+
+
+def check_signers(
+    log_keys: LogKeys, note: SignedNote, tree_size: int, *, previous_size: int | None = None
+) -> None:
+    """Raises `CheckpointForeign`, `CheckpointUnsigned`, `CheckpointSuperseded`."""
+    path = ("checkpoint", tree_size)
+    origin, found = log_keys.latest.key.ed25519.name, note.text.partition("\n")[0]
+    if found != origin:
+        raise CheckpointForeign(f"a checkpoint of {found!r}, not of {origin!r}", path=path)
+    try:
+        log_keys.check_head(note, tree_size, previous_size=previous_size)
+    except NoteUnverified as error:
+        raise CheckpointUnsigned(error.message, path=path) from None
+    except LogKeyReplaced as error:
+        raise CheckpointSuperseded(error.message, path=path) from None
+
+
+def log_keys_of(leaves: Iterable[tuple[int, bytes]]) -> LogKeys | None:
+    """Genesis and log-key entries among these leaves, as far as they can be read."""
+    log_keys = LogKeys()
+    for leaf_index, leaf in leaves:
+        try:
+            content = _control_of(leaf_index, leaf).content
+        except AuditFinding:
+            continue
+        if isinstance(content, Genesis if leaf_index == 0 else LogKey):
+            log_keys = log_keys.after(content, leaf_index)
+    return log_keys if log_keys.records and log_keys.records[0].begun_index == 0 else None
 
 
 def check_known(head: Checkpoint, known: Checkpoint) -> None:
@@ -341,10 +377,14 @@ def _accuse(first: int, hashes: Sequence[bytes], wanted: Sequence[bytes]) -> Non
 
 
 class LeafAudit:
-    """Takes every leaf in order; knows keys and mandates as of the next index."""
+    """Takes every leaf in order; knows keys and mandates as of the next index.
 
-    def __init__(self, log_key: Verifier | None) -> None:
-        self._log_key = log_key
+    `genesis_hash` is the hash of entry 0, where somebody pinned it.
+    """
+
+    def __init__(self, genesis_hash: bytes | None = None) -> None:
+        self._pinned = genesis_hash
+        self.genesis_hash = b""
         self.authorities = Authorities()
 
     def take(self, leaf_index: int, leaf: bytes) -> str:
@@ -355,7 +395,7 @@ class LeafAudit:
         if leaf_index and _SEALED_LEAF.fullmatch(leaf):
             return "capture" if leaf.startswith(_CAPTURE_LEAF) else "statement"
         path = ("entry", leaf_index)
-        if not leaf.startswith(_CONTROL_LEAF):
+        if not leaf.startswith(CONTROL_LEAF):
             if leaf_index == 0:
                 raise GenesisMismatch("the first entry is no genesis", path=path)
             raise LeafFormUnknown("no statement, capture or control entry", path=path)
@@ -365,11 +405,24 @@ class LeafAudit:
         except LedgerError as error:
             raise ControlRefused(error.message, path=path) from None
         self.authorities = self.authorities.after(control, leaf_index)
-        genesis = self.authorities.genesis
-        assert genesis is not None
-        if leaf_index == 0 and self._log_key not in (None, genesis.log_key):
-            raise GenesisMismatch("it names another log key", path=path)
+        if leaf_index == 0:
+            self.genesis_hash = leaf_hash(leaf)
+            if self._pinned not in (None, self.genesis_hash):
+                raise GenesisMismatch("it is not the one whose hash was pinned", path=path)
         return "control"
+
+    def check_head(self, note: SignedNote, tree_size: int) -> None:
+        """All leaves were taken: whether their keys signed the head that led here.
+
+        Raises `GenesisMismatch`, `CheckpointUnsigned`, `CheckpointSuperseded`.
+        """
+        log_keys = self.authorities.log_keys
+        try:
+            check_signers(log_keys, note, tree_size)
+        except CheckpointUnsigned:
+            if len(log_keys.records) > 1:
+                raise
+            raise GenesisMismatch("it names another log key", path=("entry", 0)) from None
 
 
 def _control_of(leaf_index: int, leaf: bytes) -> Control:
@@ -395,11 +448,22 @@ class StoredCheckpoint:
     note: str
     logged_at: datetime
 
-    def checked(self, log_key: Verifier | None) -> Checkpoint:
-        """What its note says. Raises `CheckpointChanged`, and what `signed_checkpoint` raises."""
+    def checked(self, log_keys: LogKeys | None) -> Checkpoint:
+        """What its note says. Without keys its form is judged alone.
+
+        Raises `CheckpointChanged`, and what `signed_checkpoint` and `check_signers` raise.
+        """
         path = ("checkpoint", self.tree_size)
+        raw = self.note.encode("utf-8", "surrogateescape")
         try:
-            checkpoint = signed_checkpoint(self.note.encode("utf-8", "surrogateescape"), log_key)
+            checkpoint = signed_checkpoint(raw, ())
+            if log_keys is not None:
+                check_signers(
+                    log_keys,
+                    SignedNote.parse(raw),
+                    self.tree_size,
+                    previous_size=self.previous_size,
+                )
         except AuditFinding as error:
             raise type(error)(error.message, path=path) from None
         if (checkpoint.tree_size, checkpoint.root_hash) != (self.tree_size, self.root_hash):
@@ -410,8 +474,8 @@ class StoredCheckpoint:
 class HistoryAudit:
     """Takes the rows of checkpoints by rising size."""
 
-    def __init__(self, log_key: Verifier | None) -> None:
-        self._log_key = log_key
+    def __init__(self, log_keys: LogKeys | None) -> None:
+        self._log_keys = log_keys
         self._last: StoredCheckpoint | None = None
         self.checked = 0
 
@@ -424,7 +488,7 @@ class HistoryAudit:
         """What the row claims of the tree.
 
         Raises `CheckpointMissing`, `CheckpointChanged`, `InstantChanged`, and what
-        `signed_checkpoint` raises.
+        `StoredCheckpoint.checked` raises.
         """
         if row.previous_size != self.tree_size:
             raise CheckpointMissing(
@@ -432,7 +496,7 @@ class HistoryAudit:
                 f"but the one before it is at {self.tree_size}",
                 path=("checkpoint", row.previous_size),
             )
-        checkpoint = row.checked(self._log_key)
+        checkpoint = row.checked(self._log_keys)
         if self._last is not None and row.logged_at < self._last.logged_at:
             raise InstantChanged(
                 "it is older than the checkpoint before it", path=("checkpoint", row.tree_size)
@@ -552,6 +616,8 @@ class AuditReport:
 
     head: Checkpoint
     log_key: Verifier
+    """The Ed25519 key of the head."""
+    genesis_hash: bytes
     forms: Mapping[str, int]
     """How many entries of each form."""
     checkpoints: int

@@ -17,10 +17,11 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import aiosqlite
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.audit import (
+    CONTROL_LEAF,
     AuditReport,
     HistoryAudit,
     LeafAudit,
@@ -29,24 +30,27 @@ from ledger.audit import (
     TreeAudit,
     check_known,
     check_opening,
+    log_keys_of,
     parts_of,
+    signed_checkpoint,
 )
-from ledger.canonical import decode
 from ledger.checkpoint import Checkpoint
-from ledger.control import Control, Genesis
+from ledger.control import LOG_LABEL
 from ledger.database import Database
 from ledger.entries import CAPTURES_MAX
 from ledger.errors import (
     BeyondHead,
     CaptureChanged,
+    CheckpointSuperseded,
+    CheckpointUnsigned,
     LedgerEmpty,
-    LedgerError,
     OpeningChanged,
     OpeningMissing,
     PartMissing,
 )
+from ledger.log_keys import LogKeys
 from ledger.merkle import HASH_BYTES
-from ledger.note import Verifier
+from ledger.note import SignedNote, Verifier
 from ledger.seal import Capture, SealedEvent
 from ledger.tables import (
     CaptureRow,
@@ -58,7 +62,6 @@ from ledger.tables import (
 )
 from ledger.tile_store import tiles_of
 from ledger.tiles import ENTRIES, TILE_WIDTH, Tile
-from ledger.token import Token
 
 BLOCK_BUNDLES = 8
 """Read by one query: 0.3 MB of this log's leaves, 134 MB when each is the largest that may be."""
@@ -69,7 +72,8 @@ Advance = Callable[[int], object]
 async def audit_database(
     database: Database,
     *,
-    log_key: Verifier | None = None,
+    trusted: Sequence[Verifier] = (),
+    genesis_hash: bytes | None = None,
     known: Checkpoint | None = None,
     signatures: bool = False,
     openings: bool = True,
@@ -83,7 +87,8 @@ async def audit_database(
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         return await audit_stored(
             session,
-            log_key=log_key,
+            trusted=trusted,
+            genesis_hash=genesis_hash,
             known=known,
             signatures=signatures,
             openings=openings,
@@ -95,7 +100,8 @@ async def audit_database(
 async def audit_stored(
     session: AsyncSession,
     *,
-    log_key: Verifier | None = None,
+    trusted: Sequence[Verifier] = (),
+    genesis_hash: bytes | None = None,
     known: Checkpoint | None = None,
     signatures: bool = False,
     openings: bool = True,
@@ -104,19 +110,28 @@ async def audit_stored(
 ) -> AuditReport:
     """Everything from index 0 on; `expect` is told the entries in all, `advance` those done.
 
-    Without `log_key` the one of the log's genesis is taken. `known` is a checkpoint that somebody
-    kept. Without `openings` the log alone is audited, and not what opens it. Raises `AuditFinding`
+    One of the keys in `trusted` must have signed the head; without any the log's own entries say
+    whose. `genesis_hash` is what somebody pinned, `known` a checkpoint that somebody kept. Without
+    `openings` the log alone is audited, and not what opens it. Raises `AuditFinding`
     for the first tampering, `LedgerEmpty`.
     """
     async with _reading_any_text(session):
         return await _audit(
-            StoredLog(session), log_key, known, signatures, openings, expect, advance
+            StoredLog(session),
+            trusted,
+            genesis_hash,
+            known,
+            signatures,
+            openings,
+            expect,
+            advance,
         )
 
 
 async def _audit(
     log: StoredLog,
-    log_key: Verifier | None,
+    trusted: Sequence[Verifier],
+    genesis_hash: bytes | None,
     known: Checkpoint | None,
     signatures: bool,
     openings: bool,
@@ -124,9 +139,10 @@ async def _audit(
     advance: Advance,
 ) -> AuditReport:
     newest = await log.newest()
-    key = log_key or await log.genesis_key()
-    head = newest.checked(key)
-    tree, leaves, history = TreeAudit(head), LeafAudit(key), HistoryAudit(key)
+    head, log_keys = await _head(log, newest)
+    raw = newest.note.encode("utf-8", "surrogateescape")
+    signed_checkpoint(raw, trusted)
+    tree, leaves, history = TreeAudit(head), LeafAudit(genesis_hash), HistoryAudit(log_keys)
     if known is not None:
         check_known(head, known)
         tree.expect([known])
@@ -174,16 +190,32 @@ async def _audit(
             opening = await anext(opened, None)
     tree.finish()
     await log.check_end(head.tree_size)
-    genesis = leaves.authorities.genesis
-    assert genesis is not None
+    if log_keys is None or leaves.authorities.log_keys != log_keys:
+        # What was taken for the log's keys is not what the entries that were signed say of them.
+        leaves.check_head(SignedNote.parse(raw), head.tree_size)
+        raise CheckpointUnsigned(
+            "the entries of the log name other keys", path=("checkpoint", head.tree_size)
+        )
     return AuditReport(
         head=head,
-        log_key=genesis.log_key,
+        log_key=log_keys.at(head.tree_size).key.ed25519,
+        genesis_hash=leaves.genesis_hash,
         forms=forms,
         events=events if openings else None,
         checkpoints=history.checked,
         signatures=signatures,
     )
+
+
+async def _head(log: StoredLog, newest: StoredCheckpoint) -> tuple[Checkpoint, LogKeys | None]:
+    """The head and the keys it is signed by, which the opening store is asked for first."""
+    log_keys = await log.log_keys()
+    try:
+        return newest.checked(log_keys), log_keys
+    except (CheckpointUnsigned, CheckpointSuperseded):
+        # What the opening store does not name any more may be in the log all the same.
+        found = await log.log_keys(by_opening=False)
+        return newest.checked(found), found
 
 
 class StoredLog:
@@ -202,16 +234,21 @@ class StoredLog:
             raise LedgerEmpty("the log has no checkpoint")
         return StoredCheckpoint(*row)
 
-    async def genesis_key(self) -> Verifier | None:
-        """The log key that entry 0 names; None where there is no genesis, which the audit finds."""
-        leaf = await self._session.scalar(select(EntryRow.leaf).where(EntryRow.leaf_index == 0))
-        try:
-            members = decode(leaf or b"")
-            text = members["control"] if isinstance(members, dict) else None
-            content = Control.parse(Token.parse(str(text))).content
-        except (LedgerError, KeyError):
-            return None
-        return content.log_key if isinstance(content, Genesis) else None
+    async def log_keys(self, *, by_opening: bool = True) -> LogKeys | None:
+        """The keys that genesis and log-key entries name; None without a genesis.
+
+        The opening store says where those entries are; or else every leaf is looked at.
+        """
+        if by_opening:
+            named = select(OpeningRow.leaf_index).where(OpeningRow.subject == LOG_LABEL)
+            wanted: ColumnElement[bool] = or_(
+                EntryRow.leaf_index == 0, EntryRow.leaf_index.in_(named)
+            )
+        else:
+            wanted = func.substr(EntryRow.leaf, 1, len(CONTROL_LEAF)) == CONTROL_LEAF
+        query = select(EntryRow.leaf_index, EntryRow.leaf).where(wanted)
+        rows = await self._session.execute(query.order_by(EntryRow.leaf_index))
+        return log_keys_of((leaf_index, leaf) for leaf_index, leaf in rows)
 
     async def checkpoints(self, after: int, until: int) -> Sequence[StoredCheckpoint]:
         """Rows by rising size, beyond `after`, up to the first that covers `until` entries."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ledger.control import Control, Genesis, KeyBegin, KeyEnd, Mandate, PolicyAdoption
+from ledger.control import Control, Genesis, KeyBegin, KeyEnd, LogKey, Mandate, PolicyAdoption
 from ledger.errors import (
     ControlForbidden,
     ControlInvalid,
@@ -28,6 +28,7 @@ from ledger.errors import (
     SignatureInvalid,
 )
 from ledger.identity import SubjectLabel
+from ledger.log_keys import LogKeys
 from ledger.token import thumbprint
 
 
@@ -48,6 +49,7 @@ class Authorities:
     """Keys, mandates and names after some number of entries."""
 
     genesis: Genesis | None = None
+    log_keys: LogKeys = field(default_factory=LogKeys)
     keys: Mapping[str, KeyRecord] = field(default_factory=dict)
     mandates: Mapping[SubjectLabel, frozenset[str]] = field(default_factory=dict)
     names: Mapping[SubjectLabel, Mapping[str, str]] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class Authorities:
             raise LedgerEmpty("the first entry of a log is its genesis")
         self._check_root(control, self.genesis.root_key)
         match content:
+            case LogKey():
+                self._check_log_key(content)
             case KeyBegin():
                 if thumbprint(content.public_key) in self.keys:
                     raise ControlInvalid(
@@ -92,7 +96,10 @@ class Authorities:
         """The state after an entry that `check` let pass."""
         match control.content:
             case Genesis() as genesis:
-                return replace(self, genesis=genesis)
+                log_keys = self.log_keys.after(genesis, leaf_index)
+                return replace(self, genesis=genesis, log_keys=log_keys)
+            case LogKey() as log_key:
+                return replace(self, log_keys=self.log_keys.after(log_key, leaf_index))
             case KeyBegin() as begin:
                 kid = thumbprint(begin.public_key)
                 record = KeyRecord(kid, begin.public_key, begin.issuer, begin.custodial, leaf_index)
@@ -130,6 +137,21 @@ class Authorities:
         """Raises `MandateMissing`."""
         if kind not in self.mandates.get(issuer, frozenset()):
             raise MandateMissing(f"{issuer} has no mandate for {kind}", path=("kind",))
+
+    def _check_log_key(self, content: LogKey) -> None:
+        """A key that ever signed heads begins no second time; only one that signs may stay."""
+        assert self.genesis is not None
+        path = ("payload", "content", "log_key")
+        if content.ed25519.name != self.genesis.origin:
+            raise ControlInvalid("a log signs under its origin", path=path)
+        current = self.log_keys.latest
+        if content == current.key:
+            raise ControlInvalid("these keys sign already", path=path)
+        used = {key.public_key for key in self.log_keys.verifiers}
+        used.add(self.genesis.map_key.public_key)
+        for verifier in content.verifiers:
+            if verifier not in current.verifiers and verifier.public_key in used:
+                raise ControlInvalid("a key of this log begins once", path=path)
 
     @staticmethod
     def _check_root(control: Control, root_key: bytes) -> None:

@@ -1,6 +1,7 @@
 """Control entries: the public rules of the log, signed by its root key.
 
     Genesis          entry 0: origin, operator, root key, log key, map key; verifiers pin its hash
+    LogKey           from its index on, another key signs the heads of the log
     KeyBegin         from its index on, a key signs for an issuer
     KeyEnd           from its index on, it does not
     Mandate          the kinds an issuer may state, replacing an earlier mandate
@@ -22,10 +23,12 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias, cast
 
 from ledger.canonical import Json, encode
+from ledger.cosignature import CosignatureVerifier
+from ledger.custody import KeptKey
 from ledger.errors import ControlInvalid, LabelInvalid, NoteMalformed
 from ledger.identity import SubjectLabel, control_label, parse_label
 from ledger.kinds import CAPTURE_MANDATE, KINDS
-from ledger.note import Verifier
+from ledger.note import KeyType, NoteVerifier, Verifier
 from ledger.statement import check_instant, check_reference, label_member
 from ledger.token import Token, TokenType, parse_jwk, public_jwk, sign
 
@@ -37,6 +40,10 @@ _PAYLOAD = frozenset({"content", "control", "iat", "iss", "jti", "sub"})
 
 NAME_MAX = 200
 """Characters of a name, an origin or a verifier key, as long as names in statements are."""
+
+
+VERIFIER_KEY_MAX = 2_000
+"""Characters of an ML-DSA-44 key under a name of `NAME_MAX` characters."""
 
 
 def issuer_label(issuer: SubjectLabel) -> SubjectLabel:
@@ -100,6 +107,49 @@ class Genesis:
             "operator": self.operator,
             "origin": self.origin,
             "root_key": public_jwk(self.root_key),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """Another key signs the heads from this entry on, and with it one of ML-DSA-44 where named.
+
+    An Ed25519 key may stay while the one beside it begins, changes or ends.
+    """
+
+    ed25519: Verifier
+    ml_dsa_44: CosignatureVerifier | None
+
+    control = "log-key"
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Json]) -> Self:
+        """Raises `ControlInvalid`."""
+        _members(content, "log_key ml_dsa_44_key")
+        ed25519, ml_dsa_44 = _vkey(content, "log_key"), None
+        if content["ml_dsa_44_key"] is not None:
+            ml_dsa_44 = _ml_dsa_44_key(content, "ml_dsa_44_key")
+            if ml_dsa_44.name != ed25519.name:
+                raise ControlInvalid(
+                    "both keys sign under one name", path=("content", "ml_dsa_44_key")
+                )
+        return cls(ed25519, ml_dsa_44)
+
+    @property
+    def subject(self) -> SubjectLabel:
+        """The log itself."""
+        return LOG_LABEL
+
+    @property
+    def verifiers(self) -> tuple[NoteVerifier, ...]:
+        """All that sign a head."""
+        return (self.ed25519,) if self.ml_dsa_44 is None else (self.ed25519, self.ml_dsa_44)
+
+    def content(self) -> dict[str, Json]:
+        """The inverse of `parse`."""
+        return {
+            "log_key": self.ed25519.vkey,
+            "ml_dsa_44_key": None if self.ml_dsa_44 is None else self.ml_dsa_44.vkey,
         }
 
 
@@ -236,10 +286,11 @@ class PolicyAdoption:
         return {"policy": dict(self.policy)}
 
 
-ControlContent: TypeAlias = Genesis | KeyBegin | KeyEnd | Mandate | PolicyAdoption
+ControlContent: TypeAlias = Genesis | LogKey | KeyBegin | KeyEnd | Mandate | PolicyAdoption
 
 _CONTENTS: Mapping[str, type[ControlContent]] = {
-    content.control: content for content in (Genesis, KeyBegin, KeyEnd, Mandate, PolicyAdoption)
+    content.control: content
+    for content in (Genesis, LogKey, KeyBegin, KeyEnd, Mandate, PolicyAdoption)
 }
 
 
@@ -302,8 +353,8 @@ class Control:
         return hashlib.sha256(encode(content)).digest()
 
 
-def issue_control(content: ControlContent, *, seed: bytes, jti: str, issued_at: int) -> Control:
-    """Sign a control entry with the root key's seed. Raises what `Control.parse` raises."""
+def issue_control(content: ControlContent, *, key: KeptKey, jti: str, issued_at: int) -> Control:
+    """Sign a control entry with the root key. Raises what `Control.parse` raises."""
     payload: dict[str, Json] = {
         "content": content.content(),
         "control": content.control,
@@ -312,7 +363,7 @@ def issue_control(content: ControlContent, *, seed: bytes, jti: str, issued_at: 
         "jti": jti,
         "sub": content.subject,
     }
-    return Control.parse(sign(seed, TokenType.CONTROL, payload))
+    return Control.parse(sign(key, TokenType.CONTROL, payload))
 
 
 def _members(content: Mapping[str, Json], names: str) -> None:
@@ -322,11 +373,11 @@ def _members(content: Mapping[str, Json], names: str) -> None:
         raise ControlInvalid(f"members missing or unknown: {odd}", path=("content",))
 
 
-def _text(content: Mapping[str, Json], name: str) -> str:
+def _text(content: Mapping[str, Json], name: str, *, length_max: int = NAME_MAX) -> str:
     value = content[name]
-    if not isinstance(value, str) or not 0 < len(value) <= NAME_MAX:
+    if not isinstance(value, str) or not 0 < len(value) <= length_max:
         raise ControlInvalid(
-            f"{name} is no text of 1 to {NAME_MAX} characters", path=("content", name)
+            f"{name} is no text of 1 to {length_max} characters", path=("content", name)
         )
     return value
 
@@ -350,6 +401,16 @@ def _vkey(content: Mapping[str, Json], name: str) -> Verifier:
         return Verifier.parse(_text(content, name))
     except NoteMalformed as error:
         raise ControlInvalid(error.message, path=("content", name)) from None
+
+
+def _ml_dsa_44_key(content: Mapping[str, Json], name: str) -> CosignatureVerifier:
+    try:
+        verifier = CosignatureVerifier.parse(_text(content, name, length_max=VERIFIER_KEY_MAX))
+    except NoteMalformed as error:
+        raise ControlInvalid(error.message, path=("content", name)) from None
+    if verifier.key.key_type is not KeyType.ML_DSA_44_COSIGNATURE:
+        raise ControlInvalid("no ML-DSA-44 key (type 0x06)", path=("content", name))
+    return verifier
 
 
 def _names(value: Json) -> dict[str, str]:

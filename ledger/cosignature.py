@@ -9,9 +9,8 @@
     log_verifier          a log's key of any type a log may have
 
 An Ed25519 cosignature covers the whole text of the note, an ML-DSA-44 one covers its first three
-lines and the cosigner's name. The same seed must not serve two cosigners: the Ed25519 message does
-not hold the name. Pure, but that ML-DSA-44 signatures are hedged inside the library (FIPS 204
-§3.4): two over the same message differ, and both verify.
+lines and the cosigner's name. The same key must not serve two cosigners: the Ed25519 message does
+not hold the name. Pure, as far as the key that signs is.
 """
 
 from __future__ import annotations
@@ -21,11 +20,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import VerifyKey
 
 from ledger.checkpoint import Checkpoint
+from ledger.custody import Algorithm, KeptKey
 from ledger.errors import CheckpointMalformed, NoteMalformed
 from ledger.merkle import Hash
 from ledger.note import KeyType, NoteSignature, NoteVerifier, Verifier, VerifierKey, check_name
@@ -137,21 +137,22 @@ class CosignatureVerifier:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cosigner:
-    """A cosigner's private key, as its 32-byte seed, and the name under which it signs."""
+    """A cosigner's private key, and the name under which it signs."""
 
     name: str
-    key_type: KeyType
-    seed: bytes
+    key: KeptKey
+
+    @property
+    def key_type(self) -> KeyType:
+        """That of a cosignature by this key's algorithm."""
+        if self.key.algorithm is Algorithm.ML_DSA_44:
+            return KeyType.ML_DSA_44_COSIGNATURE
+        return KeyType.ED25519_COSIGNATURE
 
     @property
     def verifier(self) -> CosignatureVerifier:
         """The public half."""
-        if self.key_type is KeyType.ML_DSA_44_COSIGNATURE:
-            private_key = MLDSA44PrivateKey.from_seed_bytes(self.seed)
-            public_key = private_key.public_key().public_bytes_raw()
-        else:
-            public_key = bytes(SigningKey(self.seed).verify_key)
-        return CosignatureVerifier(VerifierKey(self.name, self.key_type, public_key))
+        return CosignatureVerifier(VerifierKey(self.name, self.key_type, self.key.public_key))
 
     def cosign(self, text: str, *, at_s: int) -> NoteSignature:
         """This key's line under the checkpoint whose note text is `text`, as of a second.
@@ -162,17 +163,14 @@ class Cosigner:
         assert 0 < at_s <= TIMESTAMP_MAX
         verifier = self.verifier
         message = checkpoint_message(verifier.key, text, at_s)
-        if self.key_type is KeyType.ML_DSA_44_COSIGNATURE:
-            signature = MLDSA44PrivateKey.from_seed_bytes(self.seed).sign(message)
-        else:
-            signature = SigningKey(self.seed).sign(message).signature
+        signature = self.key.sign(message)
         return NoteSignature(self.name, verifier.key_id, bytes(Timestamped(at_s, signature)))
 
     def cosign_subtree(self, origin: str, start: int, end: int, hash_: Hash) -> NoteSignature:
         """An ML-DSA-44 key's line for the leaves `start` to `end` - 1; a part has no time."""
         assert self.key_type is KeyType.ML_DSA_44_COSIGNATURE
         message = subtree_message(self.name, 0, origin, start, end, hash_)
-        signature = MLDSA44PrivateKey.from_seed_bytes(self.seed).sign(message)
+        signature = self.key.sign(message)
         return NoteSignature(self.name, self.verifier.key_id, bytes(Timestamped(0, signature)))
 
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import NoteUnverified, QuorumMissing
-from ledger.note import NoteVerifier, SignedNote
+from ledger.log_keys import LogKeys
+from ledger.note import SignedNote
 from ledger.tables import CosignedHeadRow
 from ledger.witness_policy import WitnessPolicy
 
@@ -46,26 +47,24 @@ class CosignedHeads:
                 delete(CosignedHeadRow).where(CosignedHeadRow.tree_size < oldest)
             )
 
-    async def newest(self, policy: WitnessPolicy, log: NoteVerifier) -> SignedNote:
+    async def newest(self, policy: WitnessPolicy, log_keys: LogKeys) -> SignedNote:
         """Raises `QuorumMissing`."""
-        query = (
-            select(CosignedHeadRow.note).order_by(CosignedHeadRow.tree_size.desc()).limit(ASKED_MAX)
-        )
+        query = select(CosignedHeadRow).order_by(CosignedHeadRow.tree_size.desc()).limit(ASKED_MAX)
         for kept in await self._session.scalars(query):
-            note = SignedNote.parse(kept.encode())
+            note = SignedNote.parse(kept.note.encode())
             try:
-                policy.open(note, log=log)
+                policy.open(note, log=log_keys.at(kept.tree_size).key.ed25519)
             except (NoteUnverified, QuorumMissing):
                 # Cosigned under another policy.
                 continue
             return note
         raise QuorumMissing(f"no head has the quorum {policy.quorum!r} yet")
 
-    async def at(self, tree_size: int, policy: WitnessPolicy, log: NoteVerifier) -> SignedNote:
+    async def at(self, tree_size: int, policy: WitnessPolicy, log_keys: LogKeys) -> SignedNote:
         """Raises `QuorumMissing`, `NoteUnverified`."""
         row = await self._session.get(CosignedHeadRow, tree_size)
         if row is None:
             raise QuorumMissing(f"no head of size {tree_size} is kept with its cosignatures")
         note = SignedNote.parse(row.note.encode())
-        policy.open(note, log=log)
+        policy.open(note, log=log_keys.at(tree_size).key.ed25519)
         return note

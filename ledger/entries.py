@@ -22,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ledger.authority import Authorities
 from ledger.candidate import Body, leaf_of
 from ledger.checkpoint import TREE_SIZE_MAX
-from ledger.control import Control
+from ledger.control import LOG_LABEL, Control, Genesis, LogKey
 from ledger.errors import EntryUnknown, LedgerEmpty, ProofInvalid
 from ledger.identity import SubjectLabel
+from ledger.log_keys import LogKeys
 from ledger.merkle import (
     HASH_BYTES,
     Hash,
@@ -153,6 +154,17 @@ class Entries:
             authorities.check(entry.body)
             authorities = authorities.after(entry.body, entry.leaf_index)
         return authorities
+
+    async def log_keys(self, tree_size: int) -> LogKeys:
+        """The log's own keys as the entries below `tree_size` have them."""
+        indexes = await self.indexes_of(LOG_LABEL, tree_size)
+        log_keys = LogKeys()
+        for first in range(0, len(indexes), READ_MAX):
+            for entry in await self.of_indexes(indexes[first : first + READ_MAX]):
+                assert isinstance(entry.body, Control)
+                assert isinstance(entry.body.content, Genesis | LogKey)
+                log_keys = log_keys.after(entry.body.content, entry.leaf_index)
+        return log_keys
 
     async def indexes_of(self, subject: SubjectLabel, tree_size: int) -> Sequence[int]:
         """Indexes of all entries under a label, in order."""

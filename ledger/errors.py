@@ -57,8 +57,17 @@
     ├── HighWaterUnwritable   a high-water file that cannot be written
     ├── OpeningFeedMalformed  a line of a feed of openings outside its form
     ├── RecoveryIncomplete    a source that shows a head and not all that lies below it
-    ├── LogKeyMismatch        the signing key is not the one the log was founded with
-    ├── KeyNotKept            no private key for that issuer in this keystore
+    ├── LogKeyMismatch        a key that the log signs with is not kept here
+    ├── LogKeyReplaced        a head signed by a key of the log that does not sign at its size
+    ├── KeyNotKept            no private key of that name is kept here
+    ├── KeyFileDamaged        a key file that does not hold the key of its name
+    ├── KeyFileExposed        a key or secret that others may read
+    ├── KeystoreDamaged       a vault that is not one
+    ├── KeystoreLocked        a sealed keystore, and nothing to unlock it with
+    ├── KeystorePlain         a key that lies open where keys are to be sealed
+    ├── KeystoreSecretInvalid what cannot be a passphrase or a key file
+    ├── KeystoreSecretWrong   a passphrase or key file of another keystore
+    ├── KeyAgentAway          the agent that keeps the keys does not answer, or not in form
     └── AuditFinding          what an audit found first
         ├── PartMissing         a tile, bundle or entry that the tree has and the log has not
         ├── BundleBroken        a bundle cut short, or with bytes left over
@@ -70,6 +79,7 @@
         ├── CheckpointBroken    bytes that are no signed checkpoint
         ├── CheckpointForeign   a checkpoint of another log
         ├── CheckpointUnsigned  a checkpoint that the log's key did not sign
+        ├── CheckpointSuperseded  a checkpoint signed by a key that was replaced before it
         ├── CheckpointChanged   a stored checkpoint that says other than its note
         ├── CheckpointMissing   a checkpoint that a later one names, and is not there
         ├── SecondRoot          a second signed root for one size
@@ -346,8 +356,44 @@ class LogKeyMismatch(LedgerError):
     code = "LEDGER_LOG_KEY_MISMATCH"
 
 
+class LogKeyReplaced(LedgerError):
+    code = "LEDGER_LOG_KEY_REPLACED"
+
+
 class KeyNotKept(LedgerError):
     code = "LEDGER_KEY_NOT_KEPT"
+
+
+class KeyFileDamaged(LedgerError):
+    code = "LEDGER_KEY_FILE_DAMAGED"
+
+
+class KeyFileExposed(LedgerError):
+    code = "LEDGER_KEY_FILE_EXPOSED"
+
+
+class KeystoreDamaged(LedgerError):
+    code = "LEDGER_KEYSTORE_DAMAGED"
+
+
+class KeystoreLocked(LedgerError):
+    code = "LEDGER_KEYSTORE_LOCKED"
+
+
+class KeystorePlain(LedgerError):
+    code = "LEDGER_KEYSTORE_PLAIN"
+
+
+class KeystoreSecretInvalid(LedgerError):
+    code = "LEDGER_KEYSTORE_SECRET_INVALID"
+
+
+class KeystoreSecretWrong(LedgerError):
+    code = "LEDGER_KEYSTORE_SECRET_WRONG"
+
+
+class KeyAgentAway(LedgerError):
+    code = "LEDGER_KEY_AGENT_AWAY"
 
 
 class AuditFinding(LedgerError):
@@ -392,6 +438,10 @@ class CheckpointForeign(AuditFinding):
 
 class CheckpointUnsigned(AuditFinding):
     code = "AUDIT_CHECKPOINT_UNSIGNED"
+
+
+class CheckpointSuperseded(AuditFinding):
+    code = "AUDIT_CHECKPOINT_SUPERSEDED"
 
 
 class CheckpointChanged(AuditFinding):

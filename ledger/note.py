@@ -26,8 +26,9 @@ from enum import IntEnum
 from typing import Protocol, Self, TypeVar
 
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import VerifyKey
 
+from ledger.custody import Algorithm, KeptKey
 from ledger.errors import NoteMalformed, NoteUnverified
 
 KEY_ID_BYTES = 4
@@ -67,6 +68,12 @@ class KeyType(IntEnum):
     def public_key_bytes(self) -> int:
         """How long a key of this type is: RFC 8032 §5.1.5, FIPS 204 table 2."""
         return 1_312 if self is KeyType.ML_DSA_44_COSIGNATURE else 32
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What a key of this type signs with."""
+        is_ml_dsa = self is KeyType.ML_DSA_44_COSIGNATURE
+        return Algorithm.ML_DSA_44 if is_ml_dsa else Algorithm.ED25519
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,10 @@ class NoteVerifier(Protocol):
     def public_key(self) -> bytes:
         """Without name and type: what makes two keys the same."""
 
+    @property
+    def vkey(self) -> str:
+        """The text form, as published."""
+
     def accepts(self, text: bytes, signature: bytes) -> bool:
         """Whether the bytes of a line, without the key ID, sign `text`."""
 
@@ -171,24 +182,27 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Signer:
-    """An Ed25519 private key, as its 32-byte seed, and the name under which it signs."""
+    """An Ed25519 private key, and the name under which it signs."""
 
     name: str
-    seed: bytes
+    key: KeptKey
+
+    def __post_init__(self) -> None:
+        assert self.key.algorithm is Algorithm.ED25519
 
     @property
     def verifier(self) -> Verifier:
         """The public half."""
-        return Verifier(self.name, bytes(SigningKey(self.seed).verify_key))
+        return Verifier(self.name, self.key.public_key)
 
     def sign_bytes(self, message: bytes) -> bytes:
         """Of a message that is no text, so that it can be taken for no note."""
-        return SigningKey(self.seed).sign(message).signature
+        return self.key.sign(message)
 
     def sign(self, text: str) -> SignedNote:
         """The note over `text`, with this key's line alone."""
         assert text.endswith("\n")
-        signature = SigningKey(self.seed).sign(text.encode()).signature
+        signature = self.key.sign(text.encode())
         return SignedNote(text, (NoteSignature(self.name, self.verifier.key_id, signature),))
 
 

@@ -5,10 +5,11 @@
     Recovery.take        one line of a feed (`ledger.opening_feed`)
     Recovery.write       what stands under a signed head, in one transaction
 
-Nothing is believed that the log's key did not sign. A body must be one that its issuer could state
-at that index, its signature must verify, and the leaves that follow from the bodies must lead from
-our own tree to the signed root: so every head taken extends ours. Rows are written as the sequencer
-writes them, with the instants that the feed gives.
+Nothing is believed that the log's keys did not sign: the hash of its genesis is known beforehand,
+and from its root key the others descend (`ledger.log_keys`). A body must be one that its issuer
+could state at that index, its signature must verify, and the leaves that follow from the bodies
+must lead from our own tree to the signed root: so every head taken extends ours. Rows are written
+as the sequencer writes them, with the instants that the feed gives.
 
 A transaction holds whole heads with all they cover. Killed before its commit it leaves the old
 head, after it the new one; either way the next recovery goes on from there. Whoever calls holds the
@@ -26,7 +27,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger.append import insert_rows
-from ledger.audit import LeafAudit, check_authority, signed_checkpoint
+from ledger.audit import LeafAudit, check_authority, check_signers, signed_checkpoint
 from ledger.batch import Admitted
 from ledger.candidate import Body, Candidate
 from ledger.checkpoint import Checkpoint
@@ -41,7 +42,7 @@ from ledger.errors import (
     WriterFenced,
 )
 from ledger.merkle import leaf_hash
-from ledger.note import Verifier
+from ledger.note import SignedNote
 from ledger.opening_feed import FeedCheckpoint, parse_line
 from ledger.sequencer import read_edge
 from ledger.tables import CheckpointRow
@@ -77,14 +78,12 @@ class Recovery:
     def __init__(
         self,
         database: Database,
-        log_key: Verifier,
         *,
         edge: RightEdge,
         leaves: LeafAudit,
         last_logged_at: datetime | None,
     ) -> None:
         self._database = database
-        self._log_key = log_key
         self._edge = edge
         self._leaves = leaves
         self._last_logged_at = last_logged_at
@@ -96,22 +95,31 @@ class Recovery:
         self._tiles: dict[tuple[int, int], tuple[Tile, bytes]] = {}
 
     @classmethod
-    async def opened(cls, database: Database, log_key: Verifier) -> Self:
-        """At the head of a database, or at none. Raises `AuditFinding`, `ProofInvalid`."""
-        leaves = LeafAudit(log_key)
+    async def opened(cls, database: Database, genesis_hash: bytes) -> Self:
+        """At the head of a database, or at none; `genesis_hash` says which log it is.
+
+        Raises `AuditFinding`, `ProofInvalid`.
+        """
+        leaves = LeafAudit(genesis_hash)
         async with database.reading() as session:
             row = await session.scalar(
                 select(CheckpointRow).order_by(CheckpointRow.tree_size.desc()).limit(1)
             )
             if row is None:
-                return cls(database, log_key, edge=RightEdge(), leaves=leaves, last_logged_at=None)
+                return cls(database, edge=RightEdge(), leaves=leaves, last_logged_at=None)
             for entry in await Entries(session).controls(row.tree_size):
                 leaves.take(entry.leaf_index, entry.leaf)
             edge = await read_edge(session, row.tree_size)
-        head = signed_checkpoint(row.note.encode(), log_key)
+        head = signed_checkpoint(row.note.encode(), ())
+        check_signers(
+            leaves.authorities.log_keys,
+            SignedNote.parse(row.note.encode()),
+            row.tree_size,
+            previous_size=row.previous_size,
+        )
         if (head.tree_size, head.root_hash) != (edge.tree_size, edge.root):
             raise ProofInvalid(f"the tiles do not hash to the signed root at {row.tree_size}")
-        return cls(database, log_key, edge=edge, leaves=leaves, last_logged_at=row.logged_at)
+        return cls(database, edge=edge, leaves=leaves, last_logged_at=row.logged_at)
 
     @property
     def tree_size(self) -> int:
@@ -185,7 +193,7 @@ class Recovery:
         self._pending.append(Admitted(leaf_index, leaf_hash(candidate.leaf), candidate))
 
     def _cover(self, line: FeedCheckpoint) -> None:
-        head = signed_checkpoint(line.note.encode(), self._log_key)
+        head = signed_checkpoint(line.note.encode(), ())
         path = ("checkpoint", head.tree_size)
         if not self._pending or head.tree_size != self._edge.tree_size + len(self._pending):
             raise OpeningFeedMalformed(
@@ -193,6 +201,13 @@ class Recovery:
                 f"index {self._edge.tree_size} on",
                 path=path,
             )
+        # The entries under it say whose key signs it, a log-key entry among them included.
+        check_signers(
+            self._leaves.authorities.log_keys,
+            SignedNote.parse(line.note.encode()),
+            head.tree_size,
+            previous_size=self._edge.tree_size,
+        )
         edge, tiles = self._edge.extended([item.leaf_hash for item in self._pending])
         if edge.root != head.root_hash:
             raise RootMismatch("the entries do not lead to the signed root", path=path)

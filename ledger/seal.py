@@ -26,6 +26,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Self, cast
 
 from ledger.canonical import Json, b64url, encode, unb64url
+from ledger.custody import KeptKey
 from ledger.errors import CaptureInvalid, NotCanonical, SealMismatch
 from ledger.identity import Identity, Scheme, SubjectLabel, parse_label, person_capture_label
 from ledger.merkle import HASH_BYTES, Hash, leaf_hash, root
@@ -305,7 +306,7 @@ class Capture:
 
 def issue_capture(
     *,
-    seed: bytes,
+    key: KeptKey,
     issuer: SubjectLabel,
     jti: str,
     capture_id: str,
@@ -325,7 +326,7 @@ def issue_capture(
         "jti": jti,
         "sub": party.capture_label,
     }
-    token = sign(seed, TokenType.CAPTURE, payload)
+    token = sign(key, TokenType.CAPTURE, payload)
     return Capture.parse(token, party, context, events, sealed=sealed)
 
 

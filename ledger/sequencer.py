@@ -39,13 +39,14 @@ from ledger.append import insert_rows, known_bindings, known_references
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement, Batch
 from ledger.candidate import Candidate
-from ledger.checkpoint import Checkpoint, open_checkpoint
-from ledger.control import ControlContent, Genesis, PolicyAdoption
+from ledger.checkpoint import Checkpoint
+from ledger.control import ControlContent, Genesis, LogKey, PolicyAdoption
 from ledger.database import Database
 from ledger.directory import BindingView
 from ledger.entries import Entries
 from ledger.errors import (
     HighWaterUnwritable,
+    KeyAgentAway,
     LedgerError,
     LogKeyMismatch,
     ProofInvalid,
@@ -54,8 +55,9 @@ from ledger.errors import (
 )
 from ledger.follower import Follower
 from ledger.high_water import HighWater
-from ledger.merkle import EMPTY_ROOT, HASH_BYTES
-from ledger.note import Signer, Verifier
+from ledger.log_keys import LogKeys, LogSigners
+from ledger.merkle import HASH_BYTES
+from ledger.note import SignedNote
 from ledger.tables import CheckpointRow
 from ledger.tile_store import tiles_of
 from ledger.tiles import RightEdge, edge_tiles
@@ -89,17 +91,18 @@ class Sequencer(Writer):
     def __init__(
         self,
         database: Database,
-        signer: Signer,
+        signers: LogSigners,
         *,
         now: Callable[[], datetime],
         policy_check: PolicyCheck,
         high_water: HighWater | None = None,
+        key_lost: bool = False,
     ) -> None:
         self._database = database
-        self._signer = signer
+        self._signers = signers
+        self._key_lost = key_lost
         self._high_water = high_water
-        # Of the tree of no entries, which every later one extends, until there is another head.
-        self._note = str(Checkpoint(signer.name, 0, EMPTY_ROOT).signed(signer))
+        self._note = ""
         self._now = now
         self._policy_check = policy_check
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
@@ -116,18 +119,28 @@ class Sequencer(Writer):
     async def open(
         cls,
         database: Database,
-        signer: Signer,
+        signers: LogSigners,
         *,
         now: Callable[[], datetime],
         policy_check: PolicyCheck,
         high_water: HighWater | None = None,
+        key_lost: bool = False,
     ) -> Self:
         """Read the log's head back, check it, and begin to take submissions.
 
-        Without `high_water` nothing outside the database remembers what was acknowledged. Raises
-        `LogKeyMismatch`, `ProofInvalid`, `NoteUnverified`, and what `HighWater.raise_to` raises.
+        Without `high_water` nothing outside the database remembers what was acknowledged. With
+        `key_lost` the key that signs need not be kept: every batch fails, until one brings the
+        log-key entry that replaces it. Raises `LogKeyMismatch`, `LogKeyReplaced`, `ProofInvalid`,
+        `NoteUnverified`, and what `HighWater.raise_to` raises.
         """
-        sequencer = cls(database, signer, now=now, policy_check=policy_check, high_water=high_water)
+        sequencer = cls(
+            database,
+            signers,
+            now=now,
+            policy_check=policy_check,
+            high_water=high_water,
+            key_lost=key_lost,
+        )
         await sequencer._read_head()
         await sequencer._remember()
         # Admission asks `ledger_binding`, which a rebuild that was cut short left empty.
@@ -189,8 +202,11 @@ class Sequencer(Writer):
         match content:
             case PolicyAdoption():
                 self._policy_check(content)
-            case Genesis():
-                _check_log_key(content.log_key, self._signer)
+            case Genesis() | LogKey():
+                record = LogKeys().after(content, 0).latest
+                # What the log has may be sent again, whatever became of its key.
+                if any(key not in self._authorities.log_keys.verifiers for key in record.verifiers):
+                    self._signers.find(record)
             case _:
                 pass
 
@@ -233,6 +249,13 @@ class Sequencer(Writer):
                     # Its device is full or away. Nobody is told; the next batch is not written
                     # before this head is remembered.
                     self._head_is_known = False
+                    _fail(waiting, error)
+                except KeyAgentAway as error:
+                    # Nothing was signed, so nothing was written.
+                    _fail(waiting, error)
+                except LogKeyMismatch as error:
+                    if not self._key_lost:
+                        raise
                     _fail(waiting, error)
                 except LedgerError:
                     # Head and signature do not agree: nothing more is signed.
@@ -293,9 +316,18 @@ class Sequencer(Writer):
     ) -> str:
         genesis = batch.authorities.genesis
         assert genesis is not None
-        assert genesis.log_key == self._signer.verifier
         checkpoint = Checkpoint(genesis.origin, edge.tree_size, edge.root)
-        note = str(checkpoint.signed(self._signer))
+
+        def sign() -> SignedNote:
+            return self._signers.signed(
+                checkpoint,
+                batch.authorities.log_keys,
+                previous_size=self._edge.tree_size,
+                at_s=int(logged_at.timestamp()),
+            )
+
+        # A signature of this process takes less time than it takes to hand it to a thread.
+        note = str(await asyncio.to_thread(sign) if self._signers.waits else sign())
         row = {
             "tree_size": edge.tree_size,
             "previous_size": self._edge.tree_size,
@@ -307,9 +339,12 @@ class Sequencer(Writer):
         return note
 
     async def _remember(self) -> None:
-        """Nobody is told of a head that only the database has."""
+        """Nobody is told of a head that only the database has.
+
+        Before its genesis a log has the tree of no entries, which every later one extends.
+        """
         if self._high_water is not None:
-            await self._high_water.raise_to(self._note)
+            await self._high_water.raise_to(self._note or str(self._signers.founding_head()))
 
     async def _read_head(self) -> None:
         """Load the right edge and the authorities, and check them against the signed head."""
@@ -325,21 +360,22 @@ class Sequencer(Writer):
         genesis = authorities.genesis
         if genesis is None:
             raise ProofInvalid("the log has a head but no genesis")
-        _check_log_key(genesis.log_key, self._signer)
-        checkpoint = open_checkpoint(row.note.encode(), genesis.log_key)
-        signed = (checkpoint.tree_size, checkpoint.root_hash)
-        if signed != (row.tree_size, row.root_hash) or signed != (edge.tree_size, edge.root):
+        log_keys = authorities.log_keys
+        if not self._key_lost:
+            self._signers.find(log_keys.at(row.tree_size))
+        note = SignedNote.parse(row.note.encode())
+        log_keys.check_head(note, row.tree_size, previous_size=row.previous_size)
+        checkpoint = Checkpoint.parse(note.text)
+        stored = (genesis.origin, row.tree_size, row.root_hash)
+        made_again = (genesis.origin, edge.tree_size, edge.root)
+        signed = (checkpoint.origin, checkpoint.tree_size, checkpoint.root_hash)
+        if signed != stored or signed != made_again:
             raise ProofInvalid(f"the tiles do not hash to the signed root at {row.tree_size}")
         self._edge, self._note = edge, row.note
         self._last_logged_at = row.logged_at
         self._authorities = authorities
         self._head_is_known = True
         self._grown.set()
-
-
-def _check_log_key(log_key: Verifier, signer: Signer) -> None:
-    if signer.verifier != log_key:
-        raise LogKeyMismatch("the signing key is not the one this log was founded with")
 
 
 def _stopped() -> WriterFenced:

@@ -23,6 +23,7 @@ from enum import Enum
 from typing import Self, cast
 
 from ledger.canonical import INTEGER_LIMIT, Json, encode_known
+from ledger.custody import KeptKey
 from ledger.disclosure import WEIGHING, Disclosure, join_presentation
 from ledger.errors import DisclosureInvalid, LabelInvalid, StatementInvalid
 from ledger.identity import SubjectLabel, parse_label
@@ -187,8 +188,8 @@ class Draft:
     particulars: Mapping[str, Json]
 
 
-def issue(draft: Draft, seed: bytes, salts: Iterator[bytes]) -> Statement:
-    """Sign a draft with a 32-byte seed; each member takes one salt of 16 random bytes.
+def issue(draft: Draft, key: KeptKey, salts: Iterator[bytes]) -> Statement:
+    """Sign a draft with its issuer's key; each member takes one salt of 16 random bytes.
 
     The statement is that which a reader of token and disclosures parses: a draft outside its form
     is refused here, before it can stand in the log for ever. Raises what `Statement.parse` raises.
@@ -209,7 +210,7 @@ def issue(draft: Draft, seed: bytes, salts: Iterator[bytes]) -> Statement:
     }
     for name, disclosure in weighing.items():
         payload[name] = [{"...": disclosure.digest}]
-    token = sign(seed, TokenType.STATEMENT, payload)
+    token = sign(key, TokenType.STATEMENT, payload)
     return Statement.parse(token, [item.text for item in (*weighing.values(), *particulars)])
 
 

@@ -27,6 +27,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
 from ledger.canonical import Json, b64url, decode, encode, unb64url
+from ledger.custody import Algorithm, KeptKey
 from ledger.errors import ControlInvalid, NotCanonical, SignatureInvalid, TokenMalformed
 
 TOKEN_BYTES_MAX = 48_000
@@ -116,17 +117,16 @@ def read_header(text: str) -> tuple[str, TokenType]:
     return kid, TokenType(typ)
 
 
-def sign(seed: bytes, type_: TokenType, payload: dict[str, Json]) -> Token:
-    """The token over `payload` by the Ed25519 key with this 32-byte seed.
+def sign(key: KeptKey, type_: TokenType, payload: dict[str, Json]) -> Token:
+    """The token over `payload` by an Ed25519 key.
 
     What is written is read at once, so that nobody signs what no reader takes.
     Raises `TokenMalformed`.
     """
-    key = SigningKey(seed)
-    kid = thumbprint(bytes(key.verify_key))
-    header = encode({"alg": "Ed25519", "kid": kid, "typ": type_.value})
+    assert key.algorithm is Algorithm.ED25519
+    header = encode({"alg": "Ed25519", "kid": key.kid, "typ": type_.value})
     signing_input = f"{b64url(header)}.{b64url(encode(payload))}"
-    signature = key.sign(signing_input.encode("ascii")).signature
+    signature = key.sign(signing_input.encode("ascii"))
     return Token.parse(f"{signing_input}.{b64url(signature)}")
 
 

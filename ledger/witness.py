@@ -27,6 +27,7 @@ what they signed; a witness that lost its memory retires its keys.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -38,6 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ledger.cosignature import CosignatureVerifier, Cosigner, check_cosigner_name
+from ledger.custody import Custody
 from ledger.database import Database
 from ledger.errors import OriginUnknown, WitnessClockBehind, WitnessStateMismatch
 from ledger.keystore import Keystore
@@ -100,23 +102,28 @@ class Witness:
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, folder: Path, name: str, logs: WitnessPolicy, *, now: Callable[[], datetime]
+        cls,
+        folder: Path,
+        name: str,
+        logs: WitnessPolicy,
+        *,
+        now: Callable[[], datetime],
+        keys: Custody | None = None,
     ) -> AsyncIterator[Witness]:
         """For as long as a block runs. `logs` are those of a policy file.
+
+        `keys` are kept in the folder, where nobody else keeps them.
 
         Raises `WitnessStateMismatch`, `KeyNotKept`, `NoteMalformed`.
         """
         check_cosigner_name(name)
-        keystore, database = _of_folder(folder)
+        keystore, database = _of_folder(folder, keys)
         try:
             if await _remember_name(database, keystore, name):
                 for key_name in KEY_NAMES.values():
                     if not keystore.has(key_name):
                         keystore.create(key_name)
-            cosigners = [
-                Cosigner(name, key_type, keystore.get(key_name).seed)
-                for key_type, key_name in KEY_NAMES.items()
-            ]
+            cosigners = [Cosigner(name, keystore.get(key_name)) for key_name in KEY_NAMES.values()]
             yield cls(database, cosigners, _by_origin(logs), now=now)
         finally:
             await database.close()
@@ -139,7 +146,10 @@ class Witness:
             # signed before.
             if row and at_s < row.cosigned_at_s:
                 raise WitnessClockBehind(f"the clock stands before second {row.cosigned_at_s}")
-            lines = tuple(one.cosign(request.note.text, at_s=at_s) for one in self._cosigners)
+            if any(one.key.waits for one in self._cosigners):
+                lines = await asyncio.to_thread(self._cosigned, request.note.text, at_s)
+            else:
+                lines = self._cosigned(request.note.text, at_s)
             await session.merge(
                 CosignedRow(
                     origin_hash=origin_hash(origin),
@@ -166,6 +176,9 @@ class Witness:
             if one.key_type is KeyType.ML_DSA_44_COSIGNATURE
         )
 
+    def _cosigned(self, text: str, at_s: int) -> tuple[NoteSignature, ...]:
+        return tuple(one.cosign(text, at_s=at_s) for one in self._cosigners)
+
     async def checkpoint(self, origin_hash_: str) -> str:
         """The last cosigned note of the log with this origin hash. Raises `OriginUnknown`."""
         async with self._database.reading() as session:
@@ -180,10 +193,10 @@ def origin_hash(origin: str) -> str:
     return hashlib.sha256(origin.encode()).hexdigest()
 
 
-def _of_folder(folder: Path) -> tuple[Keystore, Database]:
+def _of_folder(folder: Path, keys: Custody | None) -> tuple[Custody, Database]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database.connect(f"sqlite+aiosqlite:///{folder / 'witness.sqlite'}")
-    return Keystore(folder / "keys"), database
+    return keys or Keystore(folder / "keys"), database
 
 
 def _by_origin(logs: WitnessPolicy) -> dict[str, list[NoteVerifier]]:
@@ -200,7 +213,7 @@ def _of(logs: Sequence[NoteVerifier], note: SignedNote) -> list[NoteSignature]:
     return list(dict.fromkeys(lines))
 
 
-async def _remember_name(database: Database, keystore: Keystore, name: str) -> bool:
+async def _remember_name(database: Database, keystore: Custody, name: str) -> bool:
     """Whether nothing was ever cosigned here; makes the memory where there is none."""
     async with database.writing() as session:
         connection = await session.connection()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ledger.checkpoint import Checkpoint
 from ledger.merkle import Hash, consistency_path, leaf_hash, root
 from ledger.note import SignedNote, Signer
+from ledger.seed_key import SeedKey
 from ledger.witness_protocol import AddCheckpoint
 
 
@@ -17,7 +18,9 @@ from ledger.witness_protocol import AddCheckpoint
 class Watched:
     """Leaves are numbers; from `forked_at` on they are other numbers than in the honest log."""
 
-    signer: Signer = field(default_factory=lambda: Signer("log.test/watched", bytes(range(32))))
+    signer: Signer = field(
+        default_factory=lambda: Signer("log.test/watched", SeedKey(bytes(range(32))))
+    )
     forked_at: int = 1 << 20
 
     def leaf(self, index: int) -> Hash:

@@ -7,7 +7,7 @@
     draft_about        the same, only put together
     Clock              moves only when told
     genesis, filing, failed_inspection, accept_policy    what most stories begin with
-    seed_of            keys that every run shares
+    seed_of, key_of, signers_of    keys that every run shares
     rows_of_all_tables what the whole database holds, for "nothing was written"
 
 Everything here is the real thing: real keys, the real sequencer, a real database.
@@ -27,6 +27,7 @@ from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.canonical import Json
 from ledger.control import (
+    Control,
     ControlContent,
     Genesis,
     KeyBegin,
@@ -36,9 +37,11 @@ from ledger.control import (
 )
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
+from ledger.log_keys import LogSigners
 from ledger.note import Signer
 from ledger.salts import fresh_salts
 from ledger.seal import Party, SealedEvent, issue_capture
+from ledger.seed_key import SeedKey
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
 from ledger.tables import Base
@@ -59,6 +62,16 @@ ALL_KINDS = ("binding", "capture", "enforcement", "filing", "fraud-case", "inspe
 def seed_of(name: str) -> bytes:
     """A key's seed, the same in every run."""
     return sha256(f"xinyuan test key {name}".encode()).digest()
+
+
+def key_of(name: str) -> SeedKey:
+    """A key, the same in every run; its name says the algorithm."""
+    return SeedKey.of(name, seed_of(name))
+
+
+def signers_of(*names: str) -> LogSigners:
+    """Keys that may sign heads."""
+    return LogSigners(lambda: map(key_of, names), ORIGIN)
 
 
 @dataclass
@@ -82,6 +95,7 @@ class World:
 
     database: Database
     clock: Clock = field(default_factory=Clock)
+    signers: LogSigners = field(default_factory=lambda: signers_of("log"))
     sequencer: Sequencer = field(init=False)
     references: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -106,7 +120,7 @@ class World:
         """As a process does when it starts."""
         self.sequencer = await Sequencer.open(
             self.database,
-            Signer(ORIGIN, seed_of("log")),
+            self.signers,
             now=self.clock.now,
             policy_check=accept_policy,
         )
@@ -132,12 +146,18 @@ class World:
         self, content: ControlContent, *, key: str = "root", jti: str | None = None
     ) -> Acknowledgement:
         """Sign a control entry and submit it."""
-        reference = jti or f"control-{next(self.references)}"
-        body = issue_control(
-            content, seed=seed_of(key), jti=reference, issued_at=int(self.clock.at.timestamp())
-        )
+        body = self.signed(content, key=key, jti=jti)
         (acknowledgement,) = await self.sequencer.submit(Submission((body,)))
         return acknowledgement
+
+    def signed(
+        self, content: ControlContent, *, key: str = "root", jti: str | None = None
+    ) -> Control:
+        """A signed control entry."""
+        reference = jti or f"control-{next(self.references)}"
+        return issue_control(
+            content, key=key_of(key), jti=reference, issued_at=int(self.clock.at.timestamp())
+        )
 
     def draft(
         self,
@@ -159,7 +179,7 @@ class World:
             jti=jti or f"S-{next(self.references)}",
             issued_at=int(self.clock.at.timestamp()),
         )
-        return issue(draft, seed_of(key), salts or fresh_salts())
+        return issue(draft, key_of(key), salts or fresh_salts())
 
     async def state(self, *statements: Statement) -> tuple[Acknowledgement, ...]:
         """Submit statements, all or none."""
@@ -185,7 +205,7 @@ class World:
         """Seal and submit events as one capture."""
         number = next(self.references)
         body = issue_capture(
-            seed=seed_of(key),
+            key=key_of(key),
             issuer=(issuer or party).label(),
             jti=f"capture-{number}",
             capture_id=f"00000000-0000-4000-8000-{number:012x}",
@@ -230,9 +250,9 @@ def genesis() -> Genesis:
         origin=ORIGIN,
         operator="tests",
         root_key=public_key_of(seed_of("root")),
-        log_key=Signer(ORIGIN, seed_of("log")).verifier,
+        log_key=Signer(ORIGIN, key_of("log")).verifier,
         map_origin=f"{ORIGIN}/map",
-        map_key=Signer(f"{ORIGIN}/map", seed_of("map")).verifier,
+        map_key=Signer(f"{ORIGIN}/map", key_of("map")).verifier,
         map_version=1,
     )
 

@@ -16,6 +16,7 @@ from itertools import islice
 
 from ledger.admission import Submission
 from ledger.canonical import b64url
+from ledger.custody import KeptKey
 from ledger.identity import SubjectLabel
 from ledger.seal import Party, SealedEvent, issue_capture
 from traceability.document import Document
@@ -33,7 +34,7 @@ def seal_document(
     *,
     party: Party,
     issuer: SubjectLabel,
-    seed: bytes,
+    key: KeptKey,
     issued_at: int,
     secrets: Iterator[bytes],
     jti: str | None = None,
@@ -48,7 +49,7 @@ def seal_document(
         SealedEvent(event.raw, secret) for event, secret in zip(document.events, drawn, strict=True)
     ]
     capture = issue_capture(
-        seed=seed,
+        key=key,
         issuer=issuer,
         jti=jti or capture_reference(document, party),
         capture_id=_capture_id(_content_hash(document, party)),

@@ -125,7 +125,10 @@ class Entry(Node):
         head = ShownHead.of(SignedNote.parse(self.head.note.encode()))
         proof = InclusionProof(head.tree_size, self.entry.leaf_index, tuple(self.path))
         keystore = info.context.service.keystore
-        receipt = sign_receipt(keystore, head, proof, self.entry.leaf_hash)
+        async with info.context.reading() as session:
+            receipt = await sign_receipt(
+                Entries(session), keystore, head, proof, self.entry.leaf_hash
+            )
         return base64.b64encode(bytes(receipt)).decode("ascii")
 
     @described(description="The statement behind it, if there is one that may be seen.")

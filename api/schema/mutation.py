@@ -15,6 +15,7 @@ means that what was written is durable and that queries see it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Iterator
 from enum import Enum
@@ -24,7 +25,7 @@ import strawberry
 
 from api.access import Tier
 from api.errors import KNOWN, EnterpriseUnknown, TierForbidden
-from api.founding import DOOR_LABEL
+from api.founding import DOOR_LABEL, DOOR_NAME
 from api.schema.enterprise import resolve_subject
 from api.schema.outcome import Refusal
 from api.schema.scalars import Day, Natural
@@ -35,8 +36,10 @@ from api.submission import parse_statements
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.canonical import Json
+from ledger.custodial import custodial_key
+from ledger.custody import KeptKey
 from ledger.directory import Directory
-from ledger.errors import EntryUnknown
+from ledger.errors import EntryUnknown, KeyNotKept
 from ledger.identity import Identity, SubjectLabel
 from ledger.merkle import Hash
 from ledger.seal import SECRET_BYTES, Capture, Party
@@ -457,14 +460,14 @@ async def _capture(
     if subject != own and context.caller.tier is not Tier.AUTHORITY:
         raise TierForbidden("an enterprise captures for itself alone", path=("party",))
     party = _party(subject, identity)
-    issuer, seed = _signing_key(context, subject)
+    issuer, key = _signing_key(context, subject)
     reference = None if jti is None else check_reference(jti)
     submission, count = await asyncio.to_thread(
         _sealed,
         document_text,
         party=party,
         issuer=issuer,
-        seed=seed,
+        key=key,
         issued_at=int(context.service.now().timestamp()),
         jti=reference,
     )
@@ -482,14 +485,14 @@ async def _capture(
 
 
 def _sealed(
-    text: str, *, party: Party, issuer: SubjectLabel, seed: bytes, issued_at: int, jti: str | None
+    text: str, *, party: Party, issuer: SubjectLabel, key: KeptKey, issued_at: int, jti: str | None
 ) -> tuple[Submission, int]:
     document = Document.parse(text.encode())
     submission = seal_document(
         document,
         party=party,
         issuer=issuer,
-        seed=seed,
+        key=key,
         issued_at=issued_at,
         secrets=_secrets(),
         jti=jti,
@@ -505,15 +508,15 @@ def _party(subject: SubjectLabel, identity: Identity | None) -> Party:
     return Party.of_person(subject) if identity.is_person else Party.of(identity)
 
 
-def _signing_key(context: Session, subject: SubjectLabel) -> tuple[SubjectLabel, bytes]:
+def _signing_key(context: Session, subject: SubjectLabel) -> tuple[SubjectLabel, KeptKey]:
     """The party's key where it is kept here and signs; else the door's."""
-    keystore = context.service.keystore
-    if keystore.has(subject):
-        key = keystore.get(subject)
-        record = context.writer.authorities.keys.get(key.kid)
+    keystore, authorities = context.service.keystore, context.writer.authorities
+    with contextlib.suppress(KeyNotKept):
+        key = custodial_key(keystore, authorities, subject)
+        record = authorities.keys.get(key.kid)
         if record is not None and record.ended_index is None:
-            return subject, key.seed
-    return DOOR_LABEL, keystore.get("door").seed
+            return subject, key
+    return DOOR_LABEL, custodial_key(keystore, authorities, DOOR_LABEL, kept_as=DOOR_NAME)
 
 
 def _secrets() -> Iterator[bytes]:

@@ -80,8 +80,8 @@ class Stamped:
     """Candidates that differ in reference, subject and content hash alone."""
 
     def __init__(self, service: Service) -> None:
-        seed = service.keystore.issuer_seed(AUTHORITY.label())
-        (presentation,) = presentations(seed, 1)
+        key = service.keystore.get(AUTHORITY.label())
+        (presentation,) = presentations(key, 1)
         statement = read_statement(presentation.decode())
         (self._model,) = prepare(Submission((statement,)), service.writer.authorities)
         self._payload = dict(statement.token.payload)

@@ -28,6 +28,7 @@ from api.settings import Settings
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.canonical import Json
+from ledger.custody import KeptKey
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import Keystore
@@ -117,8 +118,8 @@ class Doors:
             expires_at=now + 3_600,
             reference=secrets.token_hex(8),
         )
-        seed = self.service.keystore.get(DEMO_KEY).seed
-        return {"Authorization": f"Bearer {issue_credential(credential, seed)}"}
+        key = self.service.keystore.get(DEMO_KEY)
+        return {"Authorization": f"Bearer {issue_credential(credential, key)}"}
 
     async def post(
         self,
@@ -175,7 +176,7 @@ class Doors:
         particulars: Mapping[str, Json] | None = None,
         issuer: Identity = MARKET,
         jti: str | None = None,
-        seed: bytes | None = None,
+        key: KeptKey | None = None,
     ) -> Statement:
         """A statement signed with the key this server keeps for its issuer."""
         draft = draft_about(
@@ -186,9 +187,7 @@ class Doors:
             jti=jti or f"T-{next(self.references)}",
             issued_at=int(self.clock.at.timestamp()),
         )
-        return issue(
-            draft, seed or self.service.keystore.issuer_seed(issuer.label()), fresh_salts()
-        )
+        return issue(draft, key or self.service.keystore.get(issuer.label()), fresh_salts())
 
     async def state(self, *statements: Statement) -> list[Acknowledgement]:
         """Each on its own; the views have read them when it returns."""

@@ -215,11 +215,11 @@ class Home:
             expires_at=now + 3_600,
             reference=secrets.token_hex(8),
         )
-        return issue_credential(credential, Keystore(self.settings.keys_folder).get(DEMO_KEY).seed)
+        return issue_credential(credential, Keystore(self.settings.keys_folder).get(DEMO_KEY))
 
     def statement(self, jti: str) -> str:
         """A finished statement of the market authority."""
-        seed = Keystore(self.settings.keys_folder).issuer_seed(MARKET.label())
+        key = Keystore(self.settings.keys_folder).get(MARKET.label())
         particulars: dict[str, Json] = {"text": jti}
         draft = draft_about(
             DAIRY,
@@ -229,7 +229,7 @@ class Home:
             jti=jti,
             issued_at=int(datetime.now(UTC).timestamp()),
         )
-        return issue(draft, seed, fresh_salts()).presentation
+        return issue(draft, key, fresh_salts()).presentation
 
     def post(self, jti: str, *, timeout_s: float = 30) -> httpx.Response:
         """Send one to its server, whoever that is."""

@@ -18,6 +18,7 @@ from api.access import (
 )
 from api.errors import AccessError
 from ledger.canonical import Json, b64url, encode
+from ledger.seed_key import SeedKey
 from ledger.token import public_key_of, thumbprint
 from tests.api.doors import ORIGIN, Doors, fine
 from tests.world import DAIRY, MARKET, rows_of_all_tables, seed_of
@@ -57,14 +58,14 @@ def judged(token: str | None, *, by: Access | None = None, at: datetime = NOW) -
 
 
 def test_what_an_issuer_signed_says_who_asks() -> None:
-    token = issue_credential(credential(), SEED)
+    token = issue_credential(credential(), SeedKey(SEED))
     assert judged(token) == Caller(Tier.AUTHORITY, MARKET.label())
     assert judged(None) == Caller(Tier.PUBLIC)
 
 
 def test_a_credential_that_is_known_is_still_judged_by_the_clock() -> None:
     judge = access()
-    token = issue_credential(credential(), SEED)
+    token = issue_credential(credential(), SeedKey(SEED))
     assert judged(token, by=judge).tier is Tier.AUTHORITY
     with pytest.raises(AccessError) as refusal:
         judged(token, by=judge, at=NOW + timedelta(seconds=60))
@@ -73,10 +74,10 @@ def test_a_credential_that_is_known_is_still_judged_by_the_clock() -> None:
 
 def test_a_credential_that_fell_out_of_memory_is_verified_again() -> None:
     judge = access()
-    kept = issue_credential(credential(), SEED)
+    kept = issue_credential(credential(), SeedKey(SEED))
     assert judged(kept, by=judge).tier is Tier.AUTHORITY
     for number in range(CREDENTIALS_KEPT_MAX):
-        judged(issue_credential(credential(reference=f"c-{number + 2}"), SEED), by=judge)
+        judged(issue_credential(credential(reference=f"c-{number + 2}"), SeedKey(SEED)), by=judge)
     assert judged(kept, by=judge).tier is Tier.AUTHORITY
     forged = kept[:-4] + ("AAAA" if kept[-4:] != "AAAA" else "BBBB")
     with pytest.raises(AccessError):

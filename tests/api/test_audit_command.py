@@ -43,9 +43,9 @@ from ledger.tiles import (
     width_in_tree,
 )
 from tests.api.doors import Doors, fine
-from tests.world import ORIGIN, genesis, seed_of
+from tests.world import ORIGIN, genesis, key_of
 
-LOG = Signer(ORIGIN, seed_of("log"))
+LOG = Signer(ORIGIN, key_of("log"))
 SIZE = 600
 
 Files = dict[str, bytes]
@@ -59,7 +59,7 @@ def sealed_leaf(index: int) -> bytes:
 
 def published(size: int, *, signer: Signer = LOG) -> Files:
     """A log as files: genesis, then leaves that only their issuers could open."""
-    first = issue_control(genesis(), seed=seed_of("root"), jti="genesis", issued_at=1)
+    first = issue_control(genesis(), key=key_of("root"), jti="genesis", issued_at=1)
     leaves = [leaf_of(first), *map(sealed_leaf, range(1, size))]
     edge, written = RightEdge().extended([leaf_hash(leaf) for leaf in leaves])
     files = {
@@ -205,7 +205,7 @@ def signed_anew(size: int, signer: Signer) -> Callable[[Files], None]:
 def put_form(files: Files) -> None:
     """The operator itself logs what is no entry of this log."""
     leaves = [sealed_leaf(index) for index in range(SIZE)]
-    first = issue_control(genesis(), seed=seed_of("root"), jti="genesis", issued_at=1)
+    first = issue_control(genesis(), key=key_of("root"), jti="genesis", issued_at=1)
     leaves[0], leaves[5] = leaf_of(first), b'{"other":"form"}'
     edge, written = RightEdge().extended([leaf_hash(leaf) for leaf in leaves])
     files.update({tile_path(tile): data for tile, data in written})
@@ -255,12 +255,12 @@ FAULTS: dict[str, tuple[Callable[[Files], None], str, str]] = {
         f"checkpoint / {SIZE} / entry / 0",
     ),
     "a head of another key": (
-        signed_anew(SIZE, Signer(ORIGIN, seed_of("stranger"))),
+        signed_anew(SIZE, Signer(ORIGIN, key_of("stranger"))),
         "CHECKPOINT_UNSIGNED",
         f"checkpoint / {SIZE}",
     ),
     "a head of another origin": (
-        signed_anew(SIZE, Signer("other.test/log", seed_of("log"))),
+        signed_anew(SIZE, Signer("other.test/log", key_of("log"))),
         "CHECKPOINT_FOREIGN",
         f"checkpoint / {SIZE}",
     ),
@@ -295,7 +295,7 @@ def test_every_tampering_over_http_is_named_by_kind_and_position(audit: Xin) -> 
 
 
 def test_a_genesis_of_another_key_is_another_log(audit: Xin) -> None:
-    stranger = Signer(ORIGIN, seed_of("stranger"))
+    stranger = Signer(ORIGIN, key_of("stranger"))
     with site(published(SIZE, signer=stranger)) as server:
         code, _, err = audit("--url", server.url)
     assert (code, "AUDIT_GENESIS_MISMATCH" in err) == (1, True)

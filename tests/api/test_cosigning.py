@@ -23,10 +23,12 @@ from api.cosigning import ANSWER_BYTES_MAX, ASKS_MAX, GRACE_S, ROUND_S, Cosignin
 from api.service import genesis_of
 from api.settings import Settings, SettingsInvalid
 from api.witnessing import create_witness_app
+from ledger.admission import Submission
 from ledger.checkpoint import Checkpoint
+from ledger.control import LogKey, issue_control
 from ledger.errors import QuorumMissing
 from ledger.merkle import Hash
-from ledger.note import SignedNote, Verifier
+from ledger.note import SignedNote, Signer, Verifier
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import AddCheckpoint
@@ -188,11 +190,42 @@ async def test_after_a_restart_it_learns_where_its_witnesses_stand(watching: Wat
     assert policy.open(again.note, log=watching.log_key).tree_size == size
 
 
+async def test_a_rotation_of_the_logs_key_passes_its_witnesses(
+    watching: Watching, tmp_path: Path
+) -> None:
+    service = watching.doors.service
+    policy = watching.policy("quorum w1")
+    cosigning = watching.cosigning(policy)
+    await cosigning.step()
+    new = Signer(watching.log_key.name, service.keystore.create("log-2")).verifier
+    root = service.keystore.get("root")
+    entry = issue_control(LogKey(new, None), key=root, jti="rotation", issued_at=1)
+    await service.writer.submit(Submission((entry,)))
+    handed_over = service.writer.tree_size
+    # The head that hands over bears the line that the witnesses know.
+    assert await cosigning.step() == 0
+    assert policy.open(cosigning.note, log=watching.log_key).tree_size == handed_over
+    await watching.grow()
+    assert await cosigning.step() == len(NAMES)
+    served = await watching.checkpoint(policy, cosigning)
+    assert policy.open(SignedNote.parse(served.content), log=new).tree_size == handed_over
+    # A witness that was told of the new key goes on from there.
+    both = f"log {watching.log_key.vkey}\nlog {new.vkey}\nquorum none\n"
+    told = WitnessPolicy.parse(both.encode())
+    async with Witness.opened(
+        tmp_path / "w1", "w1.test", told, now=lambda: datetime.now(UTC)
+    ) as witness:
+        watching.witnesses["w1"] = witness
+        again = watching.cosigning(policy)
+        assert await again.step() == len(NAMES) - 1
+        assert policy.open(again.note, log=new).tree_size == service.writer.tree_size
+
+
 async def test_an_older_copy_of_a_log_serves_nothing_that_its_witness_has_outgrown(
     watching: Watching, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = watching.doors.service
-    signer = service.keystore.log_signer(watching.log_key.name)
+    signer = Signer(watching.log_key.name, service.keystore.get("log"))
     ahead = Checkpoint(signer.name, service.writer.tree_size + 5, Hash(bytes(32))).signed(signer)
     await watching.witnesses["w1"].add_checkpoint(AddCheckpoint.of(0, [], ahead))
     cosigning = watching.cosigning(watching.policy("quorum w1"))

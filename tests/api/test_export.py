@@ -24,11 +24,12 @@ from tests.world import (
     REGISTRY,
     World,
     failed_inspection,
+    key_of,
     rows_of_all_tables,
     seed_of,
 )
 
-LOG_KEY = Signer(ORIGIN, seed_of("log")).verifier.vkey
+LOG_KEY = Signer(ORIGIN, key_of("log")).verifier.vkey
 
 EVENT = (
     b'{ "type": "ObjectEvent",\n "eventTime":"2026-02-01T08:00:00+08:00",'

@@ -26,7 +26,7 @@ from ledger.errors import (
 from ledger.sequencer import Sequencer
 from ledger.token import public_key_of, thumbprint
 from tests.api.doors import Doors, fine
-from tests.world import DAIRY, MARKET, TRADER, World, filing, rows_of_all_tables, seed_of
+from tests.world import DAIRY, MARKET, TRADER, World, filing, key_of, rows_of_all_tables, seed_of
 
 
 @asynccontextmanager
@@ -90,7 +90,7 @@ async def test_what_is_refused_leaves_no_trace(doors: Doors) -> None:
         with pytest.raises(SignatureInvalid):
             await line.submit(Submission((forged,)))
         with pytest.raises(LedgerError):
-            await line.submit(Submission((whole, doors.draft(fine(), seed=seed_of("stranger")))))
+            await line.submit(Submission((whole, doors.draft(fine(), key=key_of("stranger")))))
         # Both of one submission or none: the second has no mandate, as the writer alone knows.
         with pytest.raises(MandateMissing) as refused:
             await line.submit(
@@ -150,10 +150,10 @@ async def test_whoever_stated_a_control_entry_may_rely_on_it_when_answered(doors
     async with lines(doors, 2) as (line, other):
         key = public_key_of(seed_of("new"))
         begin = KeyBegin(MARKET.label(), key, custodial=False, names={"en": "Market supervision"})
-        root = doors.service.keystore.get("root").seed
-        await line.submit(Submission((issue_control(begin, seed=root, jti="begin", issued_at=1),)))
+        root = doors.service.keystore.get("root")
+        await line.submit(Submission((issue_control(begin, key=root, jti="begin", issued_at=1),)))
         assert thumbprint(key) in line.authorities.keys
-        statement = doors.draft(fine(), seed=seed_of("new"))
+        statement = doors.draft(fine(), key=key_of("new"))
         # The other line may not have heard yet: then the writer verifies.
         (answer,) = await other.submit(Submission((statement,)))
         assert answer.leaf_index == doors.service.writer.tree_size - 1

@@ -33,9 +33,10 @@ from api.refusals import (
 )
 from ledger.identity import Identity
 from ledger.kinds.shape import TEXT_MAX
+from ledger.seed_key import SeedKey
 from ledger.statement import Severity, check_reference
 
-CASES = Cases(bytes(32))
+CASES = Cases(SeedKey(bytes(32)).draw)
 
 Locate = Callable[[str], Path]
 
@@ -98,8 +99,10 @@ def test_lines_of_one_entry_and_document_are_one_case(stated: list[Stated]) -> N
 
 def test_a_case_id_tells_nothing_without_the_key() -> None:
     assert CASES.id_of("235-2340881-5-71") == CASES.id_of("235-2340881-5-71")
-    assert CASES.id_of("235-2340881-5-71") != Cases(bytes([1] * 32)).id_of("235-2340881-5-71")
-    assert repr(Cases(b"secret")).find("secret") == -1
+    assert CASES.id_of("235-2340881-5-71") != Cases(SeedKey(bytes([1] * 32)).draw).id_of(
+        "235-2340881-5-71"
+    )
+    assert repr(Cases(SeedKey(b"secret" + bytes(26)).draw)).find("secret") == -1
 
 
 def test_the_first_line_reads_as_published(stated: list[Stated]) -> None:

@@ -27,8 +27,10 @@ from ledger.control import (
 )
 from ledger.disclosure import DISCLOSURE_BYTES_MAX, DISCLOSURES_MAX, Disclosure
 from ledger.identity import Identity
+from ledger.keystore import Keystore
+from ledger.seed_key import SeedKey
 from ledger.statement import Statement, Weighing
-from ledger.token import TokenType, public_key_of, sign, thumbprint
+from ledger.token import TokenType, sign, thumbprint
 from tests.api.doors import POLICY, Doors, fine
 from tests.world import DAIRY, MARKET, PERSON, REGISTRY, TRADER, rows_of_all_tables
 
@@ -36,7 +38,7 @@ VARIANTS = 26
 """Of each kind; with forty kinds, more than a thousand inputs."""
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-STRANGER = sha256(b"a stranger's key").digest()
+STRANGER = SeedKey(sha256(b"a stranger's key").digest())
 
 
 @dataclass
@@ -45,10 +47,10 @@ class Forge:
 
     doors: Doors
     draw: random.Random
-    market: bytes
-    registry: bytes
-    root: bytes
-    ended: bytes
+    market: SeedKey
+    registry: SeedKey
+    root: SeedKey
+    ended: SeedKey
 
     def good(self, **members: Json) -> Statement:
         """A statement that would be admitted, but for changed weighing members."""
@@ -68,7 +70,7 @@ class Forge:
 
     def raw_signed(self, payload: bytes, disclosures: list[str]) -> bytes:
         """The same for a payload that no canonical writer would make."""
-        key = SigningKey(self.market)
+        key = SigningKey(self.market.seed)
         header = encode(
             {
                 "alg": "Ed25519",
@@ -96,7 +98,7 @@ class Forge:
         payload["_sd"] = sorted([*payload["_sd"], disclosure.digest])
         return self.signed(payload, [*disclosures, disclosure.text])
 
-    def control(self, control: str, content: Json, seed: bytes | None = None) -> bytes:
+    def control(self, control: str, content: Json, key: SeedKey | None = None) -> bytes:
         """A control entry of any content."""
         payload: dict[str, Json] = {
             "content": content,
@@ -106,7 +108,7 @@ class Forge:
             "jti": f"c-{self.draw.random()}",
             "sub": MARKET.label(),
         }
-        token = sign(seed or self.root, TokenType.CONTROL, payload)
+        token = sign(key or self.root, TokenType.CONTROL, payload)
         return json.dumps({"control": token.text}).encode()
 
 
@@ -168,7 +170,7 @@ def another_header(forge: Forge) -> bytes:
     _, payload, signature = token.split(".")
     changed: dict[str, Json] = {
         "alg": forge.draw.choice(["none", "EdDSA", "HS256", "ES256"]),
-        "kid": thumbprint(public_key_of(forge.market)),
+        "kid": forge.market.kid,
         "typ": TokenType.STATEMENT.value,
     }
     return line(f"{b64url(encode(changed))}.{payload}.{signature}~{rest}")
@@ -176,7 +178,7 @@ def another_header(forge: Forge) -> bytes:
 
 def a_strangers_key(forge: Forge) -> bytes:
     payload, disclosures = forge.parts()
-    token = sign(forge.draw.randbytes(32), TokenType.STATEMENT, payload)
+    token = sign(SeedKey(forge.draw.randbytes(32)), TokenType.STATEMENT, payload)
     return line("~".join((token.text, *disclosures, "")))
 
 
@@ -386,8 +388,8 @@ def a_particular_outside_its_form(forge: Forge) -> bytes:
 
 def a_control_entry_of_another_key(forge: Forge) -> bytes:
     content = Mandate(MARKET.label(), forge.draw.choice([("filing",), (), ("binding",)]))
-    seed = forge.draw.choice([forge.market, STRANGER])
-    body = issue_control(content, seed=seed, jti=f"c-{forge.draw.random()}", issued_at=1)
+    key = forge.draw.choice([forge.market, STRANGER])
+    body = issue_control(content, key=key, jti=f"c-{forge.draw.random()}", issued_at=1)
     return json.dumps({"control": body.token.text}).encode()
 
 
@@ -410,7 +412,7 @@ def a_policy_nobody_can_read(forge: Forge) -> bytes:
     policy: dict[str, Json] = json.loads(POLICY.read_bytes())
     policy.pop(forge.draw.choice(sorted(policy)))
     body = issue_control(
-        PolicyAdoption(policy), seed=forge.root, jti=f"c-{forge.draw.random()}", issued_at=1
+        PolicyAdoption(policy), key=forge.root, jti=f"c-{forge.draw.random()}", issued_at=1
     )
     return json.dumps({"control": body.token.text}).encode()
 
@@ -507,30 +509,30 @@ CODES: Mapping[Callable[[Forge], bytes], set[str]] = {
 async def prepared(doors: Doors) -> Forge:
     """A world in which each kind can be refused for its own reason."""
     keystore = doors.service.keystore
-    ended = sha256(b"an ended key").digest()
-    root = keystore.get("root").seed
+    ended = SeedKey(sha256(b"an ended key").digest())
+    assert isinstance(keystore, Keystore)
+    root = keystore.get("root")
     await admit_and_end(doors, TRADER, ended, root)
     await doors.state(doors.draft(fine(date(2025, 12, 31)), jti="KNOWN-1"))
     return Forge(
         doors,
         random.Random(20_261_125),
-        keystore.issuer_seed(MARKET.label()),
-        keystore.issuer_seed(REGISTRY.label()),
+        keystore.get(MARKET.label()),
+        keystore.get(REGISTRY.label()),
         root,
         ended,
     )
 
 
-async def admit_and_end(doors: Doors, issuer: Identity, seed: bytes, root: bytes) -> None:
+async def admit_and_end(doors: Doors, issuer: Identity, key: SeedKey, root: SeedKey) -> None:
     """A key with a mandate, begun and ended."""
-    public_key = public_key_of(seed)
     contents: tuple[ControlContent, ...] = (
-        KeyBegin(issuer.label(), public_key, custodial=False, names={"en": "x"}),
+        KeyBegin(issuer.label(), key.public_key, custodial=False, names={"en": "x"}),
         Mandate(issuer.label(), ("enforcement",)),
-        KeyEnd(issuer.label(), thumbprint(public_key)),
+        KeyEnd(issuer.label(), key.kid),
     )
     for number, content in enumerate(contents):
-        body = issue_control(content, seed=root, jti=f"trader-{number}", issued_at=1)
+        body = issue_control(content, key=root, jti=f"trader-{number}", issued_at=1)
         (answer,) = await doors.entries({"control": body.token.text})
         assert "error" not in answer
 

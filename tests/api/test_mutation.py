@@ -8,7 +8,7 @@ import pytest
 from ledger.entries import Entries
 from ledger.seal import Capture
 from tests.api.doors import Doors, fine
-from tests.world import DAIRY, MARKET, TRADER, rows_of_all_tables, seed_of
+from tests.world import DAIRY, MARKET, TRADER, key_of, rows_of_all_tables
 
 RECORD = """mutation($input:%s!){ %s(input:$input){
   ... on Recorded{ entry{leafIndex leafHash duplicate} statement{__typename code outcome severity
@@ -155,7 +155,7 @@ SUBMIT = """mutation($s:[String!]!){submitStatements(statements:$s){
 async def test_finished_statements_stand_together_or_not_at_all(doors: Doors) -> None:
     size = doors.service.writer.tree_size
     good = [doors.draft(fine(case="m"), about=about).presentation for about in (DAIRY, TRADER)]
-    bad = doors.draft(fine(), seed=seed_of("a stranger")).presentation
+    bad = doors.draft(fine(), key=key_of("a stranger")).presentation
     data = await doors.ask(SUBMIT, {"s": [*good, bad]}, tier="authority")
     assert data["submitStatements"] == {
         "code": "LEDGER_KEY_UNKNOWN",

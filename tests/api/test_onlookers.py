@@ -36,9 +36,11 @@ from ledger.errors import (
     LogForked,
 )
 from ledger.high_water import HighWater, kept_head
+from ledger.log_keys import KnownLogKeys, LogKeys, LogSigners
 from ledger.merkle import Hash
-from ledger.note import NOTE_BYTES_MAX, KeyType, SignedNote, Signer
+from ledger.note import NOTE_BYTES_MAX, SignedNote, Signer
 from ledger.resumption import check_head
+from ledger.seed_key import SeedKey
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import AddCheckpoint
@@ -66,13 +68,18 @@ class Start:
         settings = self.doors.service.settings
         return replace(settings, high_water=self.path, **more)  # type: ignore[arg-type]
 
+    @property
+    def signers(self) -> LogSigners:
+        """The keys that this home keeps."""
+        return LogSigners.of(self.doors.service.keystore, ORIGIN)
+
     def policy(self) -> WitnessPolicy:
         """The one witness, by both keys at one URL, and one that is asked nothing."""
         lines = [
             f"witness w-{number} {verifier.vkey} http://w.test/"
             for number, verifier in enumerate(self.witness.verifiers)
         ]
-        silent = Cosigner("silent.test", KeyType.ED25519_COSIGNATURE, seed_of("silent"))
+        silent = Cosigner("silent.test", SeedKey(seed_of("silent")))
         lines.append(f"witness silent {silent.verifier.vkey}")
         return WitnessPolicy.parse("\n".join([*lines, "quorum w-0", ""]).encode())
 
@@ -93,7 +100,7 @@ class Start:
         settings = self.settings(witness_policy=policy, mirrors=self.mirrors)
         async with httpx.AsyncClient(mounts=mounts, trust_env=False) as client:
             file = await require_resumable(
-                self.doors.service.database, settings, self.signer, client=client
+                self.doors.service.database, settings, self.signers, client=client
             )
             file.close()
 
@@ -102,7 +109,7 @@ class Start:
 async def start(doors: Doors, tmp_path: Path) -> AsyncIterator[Start]:
     """A log of some entries, and a home without a high-water file."""
     await doors.state(*(doors.draft(fine()) for _ in range(3)))
-    signer = doors.service.keystore.log_signer(ORIGIN)
+    signer = Signer(ORIGIN, doors.service.keystore.get("log"))
     logs = WitnessPolicy.parse(f"log {signer.verifier.vkey}\nquorum none\n".encode())
     async with AsyncExitStack() as stack:
         witness = await stack.enter_async_context(
@@ -206,7 +213,9 @@ STRANGERS = {
     "too much": (saying("x" * (NOTE_BYTES_MAX + 1)), "answers more than"),
     "another log": (saying(str(Watched().note(300))), "a checkpoint of"),
     "a head that the log's key did not sign": (
-        saying(str(Checkpoint(ORIGIN, 9_999, OTHER_ROOT).signed(Signer(ORIGIN, bytes(32))))),
+        saying(
+            str(Checkpoint(ORIGIN, 9_999, OTHER_ROOT).signed(Signer(ORIGIN, SeedKey(bytes(32)))))
+        ),
         "none of the trusted keys signed this note",
     ),
 }
@@ -237,7 +246,7 @@ async def test_a_head_that_its_witness_did_not_cosign_may_warn_and_not_vouch(sta
         await start()
     # With a cosignature that does not verify it is the log's own head all the same.
     note = head.signed(start.signer)
-    line = Cosigner("w.test", KeyType.ED25519_COSIGNATURE, bytes(32)).cosign(note.text, at_s=1)
+    line = Cosigner("w.test", SeedKey(bytes(32))).cosign(note.text, at_s=1)
     forged = replace(line, key_id=start.witness.verifiers[0].key_id)
     start.apps["w.test"] = saying(str(SignedNote(note.text, (*note.signatures, forged))))
     with pytest.raises(HeadUnwitnessed):
@@ -266,13 +275,13 @@ async def test_who_does_not_answer_holds_up_a_start_for_so_long_and_no_longer(
 async def test_a_file_of_another_log_is_refused_by_name(start: Start) -> None:
     head = await start.head()
     await remembered(
-        start, replace(head, origin="other.test/log"), Signer("other.test/log", b"k" * 32)
+        start, replace(head, origin="other.test/log"), Signer("other.test/log", SeedKey(b"k" * 32))
     )
     with pytest.raises(HighWaterForeign) as refusal:
         await start()
     assert refusal.value.path == (str(start.path),)
     start.path.unlink()
-    await remembered(start, head, Signer(ORIGIN, b"k" * 32))
+    await remembered(start, head, Signer(ORIGIN, SeedKey(b"k" * 32)))
     with pytest.raises(HighWaterForeign):
         await start()
 
@@ -340,7 +349,8 @@ async def test_an_empty_database_of_a_log_that_somebody_saw_is_not_founded(
     settings = start.settings(witness_policy=start.policy())
     transport = httpx.ASGITransport(create_witness_app(start.witness))
     async with httpx.AsyncClient(transport=transport) as client:
-        seen = await onlookers.Onlookers(settings, client).heads(empty, [start.signer.verifier])
+        known = KnownLogKeys(LogKeys(), (start.signer.verifier,))
+        seen = await onlookers.Onlookers(settings, client).heads(empty, known)
     with pytest.raises(LogBehind) as refusal:
         check_head(empty, seen.sightings)
     assert (

@@ -22,6 +22,7 @@ from api.operating import migrate_database
 from api.service import Service
 from api.settings import DOORS_MAX, Settings, SettingsInvalid
 from api.tokens import read_token, write_demo_tokens
+from ledger.custody import KeptKey
 from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 from ledger.statement import Draft, Severity, Weighing, issue
@@ -50,7 +51,7 @@ class Served:
     process: subprocess.Popen[str]
     address: str
     token: str
-    seed: bytes
+    key: KeptKey
     references: Iterator[int]
 
     def state(self, jti: str | None = None) -> dict[str, object]:
@@ -71,7 +72,7 @@ class Served:
                 ),
                 particulars={"subject": {"id": DAIRY.identifier, "scheme": "uscc"}},
             ),
-            self.seed,
+            self.key,
             fresh_salts(),
         )
         # A new connection each time: whichever door takes it.
@@ -164,7 +165,7 @@ def served(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             process,
             settings.address,
             read_token(settings.tokens_folder, Tier.AUTHORITY),
-            Keystore(settings.keys_folder).issuer_seed(MARKET.label()),
+            Keystore(settings.keys_folder).get(MARKET.label()),
             count(1),
         )
     finally:

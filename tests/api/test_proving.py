@@ -32,7 +32,7 @@ from ledger.errors import (
 )
 from ledger.keystore import Keystore
 from ledger.merkle import leaf_hash
-from ledger.note import Verifier
+from ledger.note import SignedNote, Verifier
 from ledger.proof import LogProof
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
@@ -137,16 +137,23 @@ async def test_no_root_is_signed_that_was_not_signed_as_a_checkpoint(
     async with service.database.reading() as session:
         head = await shown_head(session, None)
         path = tuple(await Entries(session).inclusion_path(2, head.tree_size))
-    proof, known = InclusionProof(head.tree_size, 2, path), leaf_hash(await leaf_at(doors, 2))
-    assert sign_receipt(service.keystore, head, proof, known).proof == proof
-    with pytest.raises(ProofInvalid):
-        sign_receipt(service.keystore, head, proof, leaf_hash(b"another leaf"))
-    stranger = Keystore(tmp_path / "strangers")
-    with pytest.raises(KeyNotKept):
-        sign_receipt(stranger, head, proof, known)
-    stranger.create("log")
-    with pytest.raises(NoteUnverified):
-        sign_receipt(stranger, head, proof, known)
+        proof, known = InclusionProof(head.tree_size, 2, path), leaf_hash(await leaf_at(doors, 2))
+        other = leaf_hash(b"another leaf")
+        entries, keystore = Entries(session), service.keystore
+        receipt = await sign_receipt(entries, keystore, head, proof, known)
+        assert receipt.proof == proof
+        with pytest.raises(ProofInvalid):
+            await sign_receipt(entries, keystore, head, proof, other)
+        stranger = Keystore(tmp_path / "strangers")
+        with pytest.raises(KeyNotKept):
+            await sign_receipt(entries, stranger, head, proof, known)
+        stranger.create("log")
+        with pytest.raises(KeyNotKept):
+            await sign_receipt(entries, stranger, head, proof, known)
+        # Another head than one that this key signed, of the same size.
+        forged = replace(head, note=SignedNote(f"{head.note.text}x\n", head.note.signatures))
+        with pytest.raises(NoteUnverified):
+            await sign_receipt(entries, keystore, forged, proof, known)
 
 
 async def test_a_process_without_the_log_key_signs_nothing_and_proves_the_rest(

@@ -25,7 +25,7 @@ from api.storage import check_tiles, write_tiles
 from api.witnessing import create_witness_app
 from ledger.database import Database
 from ledger.errors import LogBehind, QuorumMissing, TileConflict, TilesAhead
-from ledger.note import SignedNote
+from ledger.note import SignedNote, Signer
 from ledger.tables import CheckpointRow
 from ledger.tile_folder import CHECKPOINT, TileFolder
 from ledger.witness import Witness
@@ -62,7 +62,7 @@ async def until(reached: Callable[[], bool]) -> None:
 
 def audited_size(folder: Path, log_key: str) -> int:
     with static_server(folder) as url, Bar.shown("auditing") as bar:
-        return audit_url(url, bar, log_key=log_key).head.tree_size
+        return audit_url(url, bar, log_keys=[log_key]).head.tree_size
 
 
 async def test_a_stranger_audits_the_folder_behind_a_static_server(
@@ -153,7 +153,7 @@ async def test_a_start_completes_the_folder_and_refuses_one_that_is_ahead(
     async with Service.opened(settings, writes=True):
         assert (folder / f"tile/0/000.p/{size}").exists()
         await until((folder / CHECKPOINT).exists)
-    signer = service.keystore.log_signer(service.settings.origin)
+    signer = Signer(service.settings.origin, service.keystore.get("log"))
     ahead = signer.sign(f"{signer.name}\n{size + 1}\n{'A' * 43}=\n")
     (folder / CHECKPOINT).write_text(str(ahead))
     with pytest.raises(TilesAhead):

@@ -14,6 +14,7 @@ from api.readiness import VIEWS_LAG_MAX
 from api.service import Service
 from ledger import sequencer
 from ledger.admission import Submission
+from ledger.log_keys import LogSigners
 from ledger.sequencer import Sequencer
 from tests.api.doors import Doors, fine
 from tests.world import rows_of_all_tables
@@ -51,7 +52,7 @@ async def test_a_fenced_writer_is_not_ready_and_says_when_to_try_again(doors: Do
     assert genesis is not None
     other = await Sequencer.open(
         service.database,
-        service.keystore.log_signer(genesis.origin),
+        LogSigners.of(service.keystore, genesis.origin),
         now=service.now,
         policy_check=lambda _: None,
     )

@@ -9,11 +9,11 @@ import pytest
 
 from api import submission
 from ledger.control import KeyBegin, issue_control
+from ledger.custody import KeptKey
 from ledger.entries import Entries
 from ledger.identity import Identity
-from ledger.token import public_key_of
 from tests.api.doors import Doors, fine, suspicion
-from tests.world import DAIRY, MARKET, TRADER, rows_of_all_tables, seed_of
+from tests.world import DAIRY, MARKET, TRADER, key_of, rows_of_all_tables
 
 
 def line_of(doors: Doors, *, jti: str | None = None, about: Identity = DAIRY) -> dict[str, str]:
@@ -58,7 +58,7 @@ async def test_one_statement_is_answered_with_one_object(doors: Doors) -> None:
 async def test_one_statement_that_is_refused_is_a_problem_document(doors: Doors) -> None:
     await doors.service.followed(doors.service.writer.tree_size)
     held = await rows_of_all_tables(doors.service.database)
-    statement = doors.draft(fine(), seed=seed_of("a stranger"))
+    statement = doors.draft(fine(), key=key_of("a stranger"))
     for content, status, code in (
         (statement.presentation, 422, "LEDGER_KEY_UNKNOWN"),
         ("x~", 422, "LEDGER_TOKEN_MALFORMED"),
@@ -87,7 +87,7 @@ async def test_a_body_of_another_type_is_refused(doors: Doors) -> None:
 async def test_statements_of_one_line_stand_together_or_not_at_all(doors: Doors) -> None:
     size = doors.service.writer.tree_size
     good = [doors.draft(fine(case="m-1"), about=about).presentation for about in (DAIRY, TRADER)]
-    bad = doors.draft(fine(), seed=seed_of("a stranger")).presentation
+    bad = doors.draft(fine(), key=key_of("a stranger")).presentation
     whole, broken = await doors.entries({"statements": good}, {"statements": [good[0], bad]})
     assert [entry["leaf_index"] for entry in whole["entries"]] == [size, size + 1]
     assert broken["error"]["code"] == "LEDGER_KEY_UNKNOWN"
@@ -150,14 +150,14 @@ async def test_a_control_entry_needs_the_root_key_beside_the_credential(doors: D
     from ledger.control import Mandate, issue_control
     from tests.world import MARKET
 
-    def entry(seed: bytes) -> dict[str, str]:
+    def entry(key: KeptKey) -> dict[str, str]:
         content = Mandate(MARKET.label(), ("inspection",))
-        control = issue_control(content, seed=seed, jti="m-1", issued_at=1_772_000_000)
+        control = issue_control(content, key=key, jti="m-1", issued_at=1_772_000_000)
         return {"control": control.token.text}
 
     size = doors.service.writer.tree_size
     refused, taken = await doors.entries(
-        entry(seed_of("a stranger")), entry(doors.service.keystore.get("root").seed)
+        entry(key_of("a stranger")), entry(doors.service.keystore.get("root"))
     )
     assert refused["error"]["code"] == "LEDGER_CONTROL_FORBIDDEN"
     assert taken["leaf_index"] == size
@@ -203,10 +203,12 @@ async def test_a_line_may_rely_on_the_lines_before_it(
     doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submission, "CHUNK_LINES", 1)
-    key = public_key_of(seed_of("new"))
-    begin = KeyBegin(MARKET.label(), key, custodial=False, names={"en": "Market supervision"})
-    root = doors.service.keystore.get("root").seed
-    control = issue_control(begin, seed=root, jti="begin", issued_at=1).token.text
-    statement = doors.draft(fine(), seed=seed_of("new")).presentation
+    key = key_of("new")
+    begin = KeyBegin(
+        MARKET.label(), key.public_key, custodial=False, names={"en": "Market supervision"}
+    )
+    root = doors.service.keystore.get("root")
+    control = issue_control(begin, key=root, jti="begin", issued_at=1).token.text
+    statement = doors.draft(fine(), key=key).presentation
     answers = await doors.entries({"control": control}, {"statement": statement})
     assert [answer["duplicate"] for answer in answers] == [False, False]

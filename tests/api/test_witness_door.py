@@ -19,6 +19,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.cosignature import CosignatureVerifier
 from ledger.merkle import Hash
 from ledger.note import NoteVerifier, SignedNote, Signer
+from ledger.seed_key import SeedKey
 from ledger.witness import origin_hash
 from ledger.witness_protocol import REQUEST_BYTES_MAX, AddCheckpoint, cosignatures_of
 from tests.watched import Watched
@@ -112,7 +113,7 @@ def standing_at_five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
         yield running
 
 
-STRANGER = Signer(LOG.signer.name, bytes(32))
+STRANGER = Signer(LOG.signer.name, SeedKey(bytes(32)))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ STRANGER = Signer(LOG.signer.name, bytes(32))
             id="an old size above the new one",
         ),
         pytest.param(
-            Watched(Signer("log.test/unwatched", bytes(32))).request(0, 7),
+            Watched(Signer("log.test/unwatched", SeedKey(bytes(32)))).request(0, 7),
             404,
             "LEDGER_ORIGIN_UNKNOWN",
             id="an unknown log",

@@ -28,10 +28,11 @@ from ledger.control import Control, PolicyAdoption, issue_control
 from ledger.database import Database
 from ledger.entries import LoggedEntry
 from ledger.identity import Identity, SubjectLabel
+from ledger.seed_key import SeedKey
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
 from ledger.tables import Base
 
-SEED = bytes(range(32))
+KEY = SeedKey(bytes(range(32)))
 ISSUER = Identity.parse("uscc", "11150000MB0XY0014W").label()
 DAIRY = Identity.parse("uscc", "91150121MA0XY0010Q").label()
 TIMBER = Identity.parse("uscc", "91150781MA0XY0029H").label()
@@ -78,14 +79,14 @@ def logged(leaf_index: int, body: Statement | Control) -> LoggedEntry:
 
 def stated(leaf_index: int, subject: SubjectLabel, weighing: Weighing) -> LoggedEntry:
     draft = Draft(ISSUER, subject, f"r-{leaf_index}", 1_764_000_000, weighing, {})
-    return logged(leaf_index, issue(draft, SEED, salts()))
+    return logged(leaf_index, issue(draft, KEY, salts()))
 
 
 def adopted(leaf_index: int, policy: dict[str, Json]) -> LoggedEntry:
     return logged(
         leaf_index,
         issue_control(
-            PolicyAdoption(policy), seed=SEED, jti=f"policy-{leaf_index}", issued_at=1_764_000_000
+            PolicyAdoption(policy), key=KEY, jti=f"policy-{leaf_index}", issued_at=1_764_000_000
         ),
     )
 

@@ -26,9 +26,9 @@ from ledger.sequencer import Sequencer
 from ledger.writer import Outcome
 from tests.faults.child import Channel, Work
 from tests.faults.matter import PLAIN, found, submission
-from tests.world import ORIGIN, World, accept_policy, seed_of
+from tests.world import ORIGIN, World, accept_policy, key_of, signers_of
 
-LOG_SIGNER = Signer(ORIGIN, seed_of("log"))
+LOG_SIGNER = Signer(ORIGIN, key_of("log"))
 
 FOUNDED_SIZE = 6
 """Entries before the first number: genesis, two keys and mandates, a firm's key."""
@@ -104,7 +104,7 @@ async def open_sequencer(
     database: Database, *, now: Callable[[], datetime] = system_clock
 ) -> Sequencer:
     """As a process does when it starts."""
-    return await Sequencer.open(database, LOG_SIGNER, now=now, policy_check=accept_policy)
+    return await Sequencer.open(database, signers_of("log"), now=now, policy_check=accept_policy)
 
 
 async def _append(channel: Channel, url: str, plan: Plan) -> None:

@@ -35,7 +35,7 @@ from tests.world import (
     World,
     draft_about,
     failed_inspection,
-    seed_of,
+    key_of,
 )
 
 ISSUED_AT = 1_764_000_000
@@ -86,14 +86,14 @@ def _statement(number: int, place: str) -> Statement:
         jti=f"number-{number}-{place}",
         issued_at=ISSUED_AT,
     )
-    return issue(draft, seed_of("market"), _salts(f"{number} {place}"))
+    return issue(draft, key_of("market"), _salts(f"{number} {place}"))
 
 
 def _capture(number: int) -> Capture:
     secrets = _salts(f"{number} secret")
     events = [b'{"number":%d,"event":%d}' % (number, event) for event in range(3)]
     return issue_capture(
-        seed=seed_of("dairy"),
+        key=key_of("dairy"),
         issuer=DAIRY.label(),
         jti=f"number-{number}",
         capture_id=f"00000000-0000-4000-8000-{number:012x}",
@@ -107,7 +107,7 @@ def _capture(number: int) -> Capture:
 def _mandate(number: int) -> Control:
     return issue_control(
         Mandate(MARKET.label(), ALL_KINDS),
-        seed=seed_of("root"),
+        key=key_of("root"),
         jti=f"number-{number}",
         issued_at=ISSUED_AT,
     )
@@ -127,7 +127,7 @@ def _binding(number: int) -> Statement:
         jti=f"number-{number}",
         issued_at=ISSUED_AT,
     )
-    return issue(draft, seed_of("registry"), _salts(str(number)))
+    return issue(draft, key_of("registry"), _salts(str(number)))
 
 
 def _person(number: int) -> Identity:

@@ -37,6 +37,7 @@ from api.operating import migrate_database
 from api.service import Service
 from api.settings import Settings
 from api.tokens import read_token, write_demo_tokens
+from ledger.custody import KeptKey
 from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 from ledger.statement import issue
@@ -106,9 +107,9 @@ class Home:
         line = process.stdout.readline()
         return Serving(process, port, serves=line.startswith("serving"))
 
-    def key(self) -> bytes:
+    def key(self) -> KeptKey:
         """The authority's, which this home keeps."""
-        return Keystore(self.folder / "keys").issuer_seed(MARKET.label())
+        return Keystore(self.folder / "keys").get(MARKET.label())
 
 
 @dataclass
@@ -156,7 +157,7 @@ class Door:
 
     def make(self, how_many: int) -> list[str]:
         """New statements; says their references."""
-        seed, salts = self.home.key(), fresh_salts()
+        key, salts = self.home.key(), fresh_salts()
         names = [f"served-{next(self._numbers)}" for _ in range(how_many)]
         for name in names:
             draft = draft_about(
@@ -167,7 +168,7 @@ class Door:
                 jti=name,
                 issued_at=1_764_000_000,
             )
-            self.sent[name] = issue(draft, seed, salts).presentation
+            self.sent[name] = issue(draft, key, salts).presentation
         return names
 
     def send(self, port: int, names: Sequence[str]) -> bool:

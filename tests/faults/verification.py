@@ -102,7 +102,7 @@ def verifying(
                     f"the log has {sequencer.tree_size} entries, not {size}"
                 )
             await sequencer.close()
-            report = await audit_database(database, log_key=LOG_SIGNER.verifier, openings=False)
+            report = await audit_database(database, trusted=[LOG_SIGNER.verifier], openings=False)
             channel.say("head", size=report.head.tree_size)
         except AuditFinding as found:
             kind = findings.forks if isinstance(found, FORKS) else findings.unexplained
@@ -145,7 +145,7 @@ async def _judge(
     newest = max(heads, key=lambda head: head.tree_size, default=None)
     report = await audit_database(
         database,
-        log_key=LOG_SIGNER.verifier,
+        trusted=[LOG_SIGNER.verifier],
         known=newest,
         signatures=openings,
         openings=openings,

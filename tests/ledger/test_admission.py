@@ -58,6 +58,7 @@ from tests.world import (
     failed_inspection,
     filing,
     genesis,
+    key_of,
     rows_of_all_tables,
     seed_of,
 )
@@ -70,11 +71,9 @@ def begin(name: str, issuer: SubjectLabel) -> KeyBegin:
     return KeyBegin(issuer, public_key_of(seed_of(name)), custodial=True, names={"en": name})
 
 
-def signed(
-    content: Genesis | KeyBegin | KeyEnd | Mandate | PolicyAdoption, key: str = "root"
-) -> Control:
+def signed(content: ControlContent, key: str = "root") -> Control:
     """A control entry."""
-    return issue_control(content, seed=seed_of(key), jti="c", issued_at=1)
+    return issue_control(content, key=key_of(key), jti="c", issued_at=1)
 
 
 FOUNDED = Authorities().after(signed(genesis()), 0)
@@ -151,7 +150,7 @@ def payload_of(control: str, content: dict[str, Json], **members: Json) -> Contr
         "sub": LOG_LABEL,
         **members,
     }
-    return Control.parse(sign(seed_of("root"), TokenType.CONTROL, payload))
+    return Control.parse(sign(key_of("root"), TokenType.CONTROL, payload))
 
 
 GENESIS = genesis().content()
@@ -324,7 +323,7 @@ async def test_what_the_log_does_not_admit_changes_nothing(
 def forged(statement: Statement) -> Statement:
     """With the signature of another payload."""
     head, _, _ = statement.token.text.rpartition(".")
-    tail = sign(seed_of("market"), TokenType.STATEMENT, {}).text.rpartition(".")[2]
+    tail = sign(key_of("market"), TokenType.STATEMENT, {}).text.rpartition(".")[2]
     token = Token.parse(f"{head}.{tail}")
     return Statement.parse(token, [item.text for item in statement.disclosures])
 

@@ -46,10 +46,10 @@ from ledger.merkle import EMPTY_ROOT, Hash, leaf_hash, root
 from ledger.note import Signer
 from ledger.tiles import ENTRIES, RightEdge, Tile, entry_bundle, parse_bundle, width_in_tree
 from ledger.token import public_key_of, thumbprint
-from tests.world import MARKET, ORIGIN, genesis, seed_of
+from tests.world import MARKET, ORIGIN, genesis, key_of, seed_of
 
-LOG = Signer(ORIGIN, seed_of("log"))
-STRANGER = Signer(ORIGIN, seed_of("stranger"))
+LOG = Signer(ORIGIN, key_of("log"))
+STRANGER = Signer(ORIGIN, key_of("stranger"))
 BIG = 66_000
 
 
@@ -102,7 +102,7 @@ class Published:
         self.change(ENTRIES, index, lambda data: entry_bundle(change(parse_bundle(data))))
 
     def audit(self, *claims: Checkpoint) -> list[bytes]:
-        head = signed_checkpoint(self.head, LOG.verifier)
+        head = signed_checkpoint(self.head, [LOG.verifier])
         audit = TreeAudit(head)
         for claim in claims:
             check_known(head, claim)
@@ -436,10 +436,10 @@ def test_the_position_of_a_bundle_is_its_first_entry() -> None:
 
 
 def control_leaf(content: Mandate | KeyEnd, *, key: str = "root") -> bytes:
-    return leaf_of(issue_control(content, seed=seed_of(key), jti="c-1", issued_at=1))
+    return leaf_of(issue_control(content, key=key_of(key), jti="c-1", issued_at=1))
 
 
-GENESIS = leaf_of(issue_control(genesis(), seed=seed_of("root"), jti="c-0", issued_at=1))
+GENESIS = leaf_of(issue_control(genesis(), key=key_of("root"), jti="c-0", issued_at=1))
 SEALED = b'{"commit":"%s","sub":"%s","v":1}' % (b"A" * 43, b"A" * 43)
 
 
@@ -477,7 +477,7 @@ SEALED = b'{"commit":"%s","sub":"%s","v":1}' % (b"A" * 43, b"A" * 43)
 def test_the_last_of_these_leaves_could_not_stand_there(
     leaves: list[bytes], kind: type[AuditFinding]
 ) -> None:
-    audit = LeafAudit(LOG.verifier)
+    audit = LeafAudit()
     for index, leaf in enumerate(leaves[:-1]):
         audit.take(index, leaf)
     with pytest.raises(kind) as finding:
@@ -486,5 +486,17 @@ def test_the_last_of_these_leaves_could_not_stand_there(
 
 
 def test_a_genesis_of_another_log_key_founds_another_log() -> None:
+    audit = LeafAudit()
+    audit.take(0, GENESIS)
+    head = Checkpoint(ORIGIN, 1, leaf_hash(GENESIS))
+    audit.check_head(head.signed(LOG), 1)
     with pytest.raises(GenesisMismatch):
-        LeafAudit(STRANGER.verifier).take(0, GENESIS)
+        audit.check_head(head.signed(STRANGER), 1)
+
+
+def test_a_genesis_is_held_against_the_hash_that_was_pinned() -> None:
+    audit = LeafAudit(leaf_hash(GENESIS))
+    audit.take(0, GENESIS)
+    assert audit.genesis_hash == leaf_hash(GENESIS)
+    with pytest.raises(GenesisMismatch):
+        LeafAudit(bytes(32)).take(0, GENESIS)

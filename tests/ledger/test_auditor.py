@@ -40,7 +40,17 @@ from ledger.tables import (
 )
 from ledger.tiles import RightEdge
 from ledger.token import Token, public_key_of, thumbprint
-from tests.world import CARRIER, DAIRY, MARKET, ORIGIN, World, failed_inspection, genesis, seed_of
+from tests.world import (
+    CARRIER,
+    DAIRY,
+    MARKET,
+    ORIGIN,
+    World,
+    failed_inspection,
+    genesis,
+    key_of,
+    seed_of,
+)
 
 SIZE = 300
 CAPTURE = 6
@@ -85,7 +95,7 @@ async def make_tiles_again(session: AsyncSession) -> RightEdge:
 
 async def sign_again(session: AsyncSession, edge: RightEdge, *, all_rows: bool) -> None:
     """The newest head over another root, or every head over what its size has."""
-    signer = Signer(ORIGIN, seed_of("log"))
+    signer = Signer(ORIGIN, key_of("log"))
     leaves = (await session.scalars(select(EntryRow.leaf).order_by(EntryRow.leaf_index))).all()
     sizes = (await session.scalars(select(CheckpointRow.tree_size))).all()
     for size in sizes if all_rows else [edge.tree_size]:
@@ -198,12 +208,12 @@ async def replace_leaf_and_tiles(session: AsyncSession) -> None:
 
 
 async def fork_head(session: AsyncSession) -> None:
-    note = Checkpoint(ORIGIN, SIZE, Hash(bytes(32))).signed(Signer(ORIGIN, seed_of("log")))
+    note = Checkpoint(ORIGIN, SIZE, Hash(bytes(32))).signed(Signer(ORIGIN, key_of("log")))
     await put(CheckpointRow, {"root_hash": bytes(32), "note": str(note)}, tree_size=SIZE)(session)
 
 
 async def fork_earlier_checkpoint(session: AsyncSession) -> None:
-    note = Checkpoint(ORIGIN, 9, Hash(bytes(32))).signed(Signer(ORIGIN, seed_of("log")))
+    note = Checkpoint(ORIGIN, 9, Hash(bytes(32))).signed(Signer(ORIGIN, key_of("log")))
     await put(CheckpointRow, {"root_hash": bytes(32), "note": str(note)}, tree_size=9)(session)
 
 
@@ -212,12 +222,12 @@ async def sign_by_a_stranger(session: AsyncSession) -> None:
         select(CheckpointRow.root_hash).where(CheckpointRow.tree_size == 9)
     )
     assert root_hash is not None
-    note = Checkpoint(ORIGIN, 9, Hash(root_hash)).signed(Signer(ORIGIN, seed_of("stranger")))
+    note = Checkpoint(ORIGIN, 9, Hash(root_hash)).signed(Signer(ORIGIN, key_of("stranger")))
     await put(CheckpointRow, {"note": str(note)}, tree_size=9)(session)
 
 
 async def sign_for_another_origin(session: AsyncSession) -> None:
-    other = Signer("other.test/log", seed_of("log"))
+    other = Signer("other.test/log", key_of("log"))
     note = Checkpoint(other.name, SIZE, Hash(bytes(32))).signed(other)
     await put(CheckpointRow, {"note": str(note)}, tree_size=SIZE)(session)
 
@@ -456,7 +466,7 @@ async def test_an_untouched_log_passes(database_url: str, size: int) -> None:
         done: list[int] = []
         report = await audit_database(world.database, signatures=True, advance=done.append)
         assert report.head.tree_size == sum(done) == sum(report.forms.values()) == size
-        assert report.log_key == Signer(ORIGIN, seed_of("log")).verifier
+        assert report.log_key == Signer(ORIGIN, key_of("log")).verifier
         if size > 1:
             assert report.forms == {"control": 6, "capture": 1, "statement": size - 7}
             assert report.events == len(EVENTS)
@@ -537,9 +547,9 @@ async def test_a_kept_checkpoint_finds_a_log_that_was_rolled_back_as_a_whole(
 
 async def test_a_log_of_another_key_is_not_the_one_that_was_asked_for(database_url: str) -> None:
     async with World.opened(database_url) as world:
-        stranger = Signer(ORIGIN, seed_of("stranger")).verifier
+        stranger = Signer(ORIGIN, key_of("stranger")).verifier
         with pytest.raises(CheckpointUnsigned):
-            await audit_database(world.database, log_key=stranger)
+            await audit_database(world.database, trusted=[stranger])
 
 
 async def test_a_database_without_a_log_has_nothing_to_audit(database_url: str) -> None:

@@ -26,9 +26,9 @@ from ledger.merkle import (
     root,
 )
 from ledger.note import Signer
-from tests.world import ORIGIN, seed_of
+from tests.world import ORIGIN, key_of
 
-LOG = Signer(ORIGIN, seed_of("log"))
+LOG = Signer(ORIGIN, key_of("log"))
 LEAVES = [leaf_hash(f"entry {number}".encode()) for number in range(70)]
 
 
@@ -137,10 +137,10 @@ def test_a_path_cannot_be_given_another_index_or_size() -> None:
 
 def test_a_receipt_of_another_log_or_key_is_refused() -> None:
     receipt = inclusion(4, 7)
-    for signer in (Signer("other.test", seed_of("log")), Signer(ORIGIN, seed_of("stranger"))):
+    for signer in (Signer("other.test", key_of("log")), Signer(ORIGIN, key_of("stranger"))):
         with pytest.raises(NoteUnverified):
             receipt.root(LEAVES[4], signer.verifier)
-    stranger = Signer(ORIGIN, seed_of("stranger"))
+    stranger = Signer(ORIGIN, key_of("stranger"))
     forged = Receipt(ORIGIN, stranger.verifier.key_id, receipt.proof, receipt.signature)
     with pytest.raises(NoteUnverified):
         forged.root(LEAVES[4], stranger.verifier)

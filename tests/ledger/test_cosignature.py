@@ -20,6 +20,7 @@ from ledger.cosignature import (
     checkpoint_message,
     log_verifier,
 )
+from ledger.custody import Algorithm
 from ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnverified
 from ledger.merkle import Hash
 from ledger.note import (
@@ -31,19 +32,20 @@ from ledger.note import (
     Verifier,
     VerifierKey,
 )
+from ledger.seed_key import SeedKey
 
 VECTORS = json.loads(
     (Path(__file__).resolve().parents[1] / "vectors" / "tlog_cosignature.json").read_text()
 )
 REMORA = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
-LOG = Signer("ledger.test/xinyuan", bytes(range(32)))
+LOG = Signer("ledger.test/xinyuan", SeedKey(bytes(range(32))))
 HEAD = Checkpoint(LOG.name, 5, Hash(hashlib.sha256(b"head").digest()))
 TYPES = [KeyType.ED25519_COSIGNATURE, KeyType.ML_DSA_44_COSIGNATURE]
 AT_S = 1_679_315_147
 
 
 def cosigner(key_type: KeyType) -> Cosigner:
-    return Cosigner("witness.test/w1", key_type, bytes(31) + bytes([key_type]))
+    return Cosigner("witness.test/w1", SeedKey(bytes(31) + bytes([key_type]), key_type.algorithm))
 
 
 def cosigned(by: Cosigner, text: str = HEAD.text, at_s: int = AT_S) -> SignedNote:
@@ -182,7 +184,7 @@ def test_an_ed25519_cosignature_is_no_log_signature_nor_the_other_way_round() ->
     as_log = Verifier(by.name, by.verifier.key.public_key)
     line = by.cosign(HEAD.text, at_s=AT_S)
     assert not as_log.accepts(HEAD.text.encode(), line.signature)
-    own = Signer(by.name, by.seed).sign(HEAD.text).signatures[0]
+    own = Signer(by.name, by.key).sign(HEAD.text).signatures[0]
     assert not by.verifier.accepts(HEAD.text.encode(), own.signature)
     # Their key IDs differ, so that neither line is ever tried under the other's key.
     assert as_log.key_id != by.verifier.key_id
@@ -217,7 +219,7 @@ def test_what_is_no_checkpoint_is_not_cosigned(text: str) -> None:
 def test_names_and_origins_fit_into_one_byte_of_length() -> None:
     longest = "w" * NAME_BYTES_MAX
     seed = bytes(32)
-    by = Cosigner(longest, KeyType.ML_DSA_44_COSIGNATURE, seed)
+    by = Cosigner(longest, SeedKey(seed, Algorithm.ML_DSA_44))
     assert CosignatureVerifier.parse(by.verifier.vkey) == by.verifier
     head = Checkpoint("o" * NAME_BYTES_MAX, 5, HEAD.root_hash)
     assert by.verifier.accepts(head.text.encode(), by.cosign(head.text, at_s=1).signature)

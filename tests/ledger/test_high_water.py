@@ -14,16 +14,28 @@ import pytest
 
 from ledger import high_water
 from ledger.admission import Submission
-from ledger.checkpoint import Checkpoint
+from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint
+from ledger.control import NAME_MAX, LogKey
 from ledger.cosignature import Cosigner
+from ledger.custody import Algorithm
 from ledger.entries import Entries
 from ledger.errors import HighWaterUnwritable, LogForked, WriterFenced
 from ledger.high_water import SLOT_BYTES, SLOTS, HighWater, kept_head
+from ledger.log_keys import LogKeys, LogSigners
 from ledger.merkle import Hash
-from ledger.note import KeyType, SignedNote, Signer
+from ledger.note import SignedNote, Signer
+from ledger.seed_key import SeedKey
 from ledger.sequencer import Sequencer
 from tests.watched import Watched
-from tests.world import ORIGIN, World, accept_policy, failed_inspection, rows_of_all_tables, seed_of
+from tests.world import (
+    World,
+    accept_policy,
+    failed_inspection,
+    key_of,
+    rows_of_all_tables,
+    seed_of,
+    signers_of,
+)
 
 LOG = Watched()
 
@@ -127,11 +139,11 @@ async def test_a_file_without_a_whole_slot_says_nothing_and_is_made_anew(
 
 
 async def test_a_slot_holds_the_note_of_the_longest_origin_under_two_keys(tmp_path: Path) -> None:
-    signer = Signer("猫" * 200, seed_of("log"))
+    signer = Signer("猫" * 200, key_of("log"))
     head = Checkpoint(signer.name, 2**53 - 1, Hash(bytes(32)))
     note = head.signed(signer)
     # An origin may have 200 characters, but a name of an ML-DSA-44 key 255 bytes.
-    other = Cosigner("b" * 255, KeyType.ML_DSA_44_COSIGNATURE, seed_of("log"))
+    other = Cosigner("b" * 255, SeedKey(seed_of("log"), Algorithm.ML_DSA_44))
     second = other.cosign(LOG.note(1).text, at_s=1)
     both = SignedNote(note.text, (*note.signatures, second))
     with taken_over(tmp_path / "high-water") as file:
@@ -221,7 +233,7 @@ async def test_nobody_is_told_of_an_entry_before_its_head_is_remembered(
         with taken_over(path) as file:
             world.sequencer = await Sequencer.open(
                 world.database,
-                Signer(ORIGIN, seed_of("log")),
+                signers_of("log"),
                 now=world.clock.now,
                 policy_check=accept_policy,
                 high_water=file,
@@ -259,7 +271,7 @@ async def test_the_empty_log_is_remembered_before_its_first_entry(
         with taken_over(path) as file:
             world.sequencer = await Sequencer.open(
                 world.database,
-                Signer(ORIGIN, seed_of("log")),
+                signers_of("log"),
                 now=world.clock.now,
                 policy_check=accept_policy,
                 high_water=file,
@@ -276,7 +288,7 @@ async def test_a_writer_whose_file_was_taken_over_stops(database_url: str, tmp_p
         with taken_over(path) as file:
             world.sequencer = await Sequencer.open(
                 world.database,
-                Signer(ORIGIN, seed_of("log")),
+                signers_of("log"),
                 now=world.clock.now,
                 policy_check=accept_policy,
                 high_water=file,
@@ -286,3 +298,27 @@ async def test_a_writer_whose_file_was_taken_over_stops(database_url: str, tmp_p
                     with pytest.raises(WriterFenced):
                         await world.state(world.draft(failed_inspection()))
         assert not world.sequencer.is_running
+
+
+def test_the_longest_head_fits_into_a_slot(tmp_path: Path) -> None:
+    """One that hands over from both keys to both, under the longest name that ML-DSA-44 has."""
+    origin = "o" * NAME_MAX
+    signers = LogSigners(
+        lambda: map(key_of, ("log", "log-2", "log-ml-dsa-44", "log-2-ml-dsa-44")), origin
+    )
+    keys = LogKeys()
+    for index, number in enumerate(("", "-2")):
+        first = Signer(origin, key_of(f"log{number}")).verifier
+        second = Cosigner(origin, key_of(f"log{number}-ml-dsa-44")).verifier
+        keys = keys.after(LogKey(first, second), index)
+    head = Checkpoint(origin, TREE_SIZE_MAX, Hash(bytes(32)))
+    note = signers.signed(head, keys, previous_size=1, at_s=1)
+    assert len(note.signatures) == 2
+    # As of the size of the entry itself, the largest of all.
+    handing_over = signers.signed(
+        Checkpoint(origin, 2, Hash(bytes(32))), keys, previous_size=1, at_s=1
+    )
+    assert len(handing_over.signatures) == 4
+    with taken_over(tmp_path / "high-water") as file:
+        asyncio.run(file.raise_to(str(handing_over)))
+    assert size_of(tmp_path / "high-water") == 2

@@ -11,6 +11,7 @@ from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint, open_checkpoint
 from ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnverified
 from ledger.merkle import Hash
 from ledger.note import NOTE_BYTES_MAX, SIGNATURES_MAX, SignedNote, Signer, Verifier
+from ledger.seed_key import SeedKey
 
 EXAMPLE_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 EXAMPLE_LINE = (
@@ -41,10 +42,10 @@ def test_published_keys_have_their_published_key_ids(vkey: str) -> None:
 def test_the_published_checkpoint_is_signed_bit_for_bit() -> None:
     # C2SP issue 99, as corrected there: seed 0x11 and 31 zero bytes, size 10.
     seed = b"\x11" + bytes(31)
-    public_key = Signer("any", seed).verifier.public_key
+    public_key = Signer("any", SeedKey(seed)).verifier.public_key
     origin = f"sigsum.org/v1/tree/{hashlib.sha256(public_key).hexdigest()}"
     root_hash = base64.b64decode("HA5HAAAA" + "A" * 35 + "=")
-    signed = Checkpoint(origin, 10, Hash(root_hash)).signed(Signer(origin, seed))
+    signed = Checkpoint(origin, 10, Hash(root_hash)).signed(Signer(origin, SeedKey(seed)))
     assert public_key.hex()[:8] + public_key.hex()[-6:] == "66e0b858c424a7"
     assert str(signed).endswith(
         "gJ2ho0n8F8olcerUF1FFdv235A/5as/coWrpLrtE7ovMeP5whgwouYExowG/lTznxu6OUGjjt5yJQ6bXtTcf718M"
@@ -102,7 +103,7 @@ def test_a_note_that_is_not_utf8_is_refused() -> None:
 
 
 def test_a_known_key_that_fails_spoils_the_note_and_unknown_ones_are_ignored() -> None:
-    other = Signer("example.com/other", bytes(32))
+    other = Signer("example.com/other", SeedKey(bytes(32)))
     key = Verifier.parse(EXAMPLE_KEY)
     two = EXAMPLE + str(other.sign("This is an example message.\n").signatures[0])
     note = SignedNote.parse(two.encode())
@@ -112,10 +113,10 @@ def test_a_known_key_that_fails_spoils_the_note_and_unknown_ones_are_ignored() -
     with pytest.raises(NoteUnverified):
         forged.verified_by([key])
     with pytest.raises(NoteUnverified):
-        note.verified_by([Signer("nobody", bytes(32)).verifier])
+        note.verified_by([Signer("nobody", SeedKey(bytes(32))).verifier])
 
 
-LOG = Signer("ledger.test/xinyuan", bytes(range(32)))
+LOG = Signer("ledger.test/xinyuan", SeedKey(bytes(range(32))))
 HEAD = Checkpoint(LOG.name, 5, Hash(bytes(32)))
 
 

@@ -28,7 +28,7 @@ from ledger.presentation import HEADERS_KEPT_MAX, _read_usual, _statement_key, r
 from ledger.salts import fresh_salts
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
 from ledger.token import TOKEN_BYTES_MAX, Token, TokenType, sign
-from tests.world import DAIRY, MARKET, seed_of
+from tests.world import DAIRY, MARKET, key_of
 
 Parts = tuple[dict[str, Json], list[str]]
 
@@ -75,7 +75,7 @@ def stated() -> Statement:
             "text": "菌落总数超标",
         },
     )
-    return issue(draft, seed_of("market"), fresh_salts())
+    return issue(draft, key_of("market"), fresh_salts())
 
 
 WHOLE = stated()
@@ -89,7 +89,7 @@ def parts() -> Parts:
 
 def joined(payload: dict[str, Json], disclosures: list[str]) -> str:
     """A presentation whose signature is good, whatever it says."""
-    token = sign(seed_of("market"), TokenType.STATEMENT, payload)
+    token = sign(key_of("market"), TokenType.STATEMENT, payload)
     return "~".join((token.text, *disclosures, ""))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.checkpoint import TREE_SIZE_MAX, Checkpoint
 from ledger.cosignature import Cosigner
+from ledger.custody import Algorithm
 from ledger.errors import (
     LogProofMalformed,
     NoteMalformed,
@@ -18,12 +19,13 @@ from ledger.errors import (
     QuorumMissing,
 )
 from ledger.merkle import Hash, inclusion_path, leaf_hash, range_root, root
-from ledger.note import KeyType, SignedNote, Signer
+from ledger.note import SignedNote, Signer
 from ledger.proof import EXTRA_BYTES_MAX, PATH_LENGTH_MAX, PROOF_BYTES_MAX, LogProof
+from ledger.seed_key import SeedKey
 from ledger.witness_policy import WitnessPolicy
 
-LOG = Signer("ledger.test/xinyuan", bytes(range(32)))
-WITNESS = Cosigner("witness.test/w1", KeyType.ML_DSA_44_COSIGNATURE, bytes(32))
+LOG = Signer("ledger.test/xinyuan", SeedKey(bytes(range(32))))
+WITNESS = Cosigner("witness.test/w1", SeedKey(bytes(32), Algorithm.ML_DSA_44))
 POLICY = WitnessPolicy.parse(
     f"log {LOG.verifier.vkey}\nwitness w {WITNESS.verifier.vkey}\nquorum w\n".encode()
 )

@@ -15,13 +15,16 @@ from sqlalchemy import delete
 from ledger import recovery as module
 from ledger.audit import StoredCheckpoint
 from ledger.auditor import StoredLog, audit_database
+from ledger.candidate import leaf_of
 from ledger.canonical import decode, encode
 from ledger.checkpoint import Checkpoint
-from ledger.control import KeyEnd
+from ledger.control import KeyEnd, LogKey, issue_control
+from ledger.cosignature import Cosigner
 from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import (
     CheckpointForeign,
+    CheckpointSuperseded,
     CheckpointUnsigned,
     ControlRefused,
     EntryUnauthorised,
@@ -35,7 +38,7 @@ from ledger.errors import (
     RootMismatch,
     WriterFenced,
 )
-from ledger.merkle import Hash
+from ledger.merkle import Hash, leaf_hash
 from ledger.note import Signer
 from ledger.opening_feed import (
     FEED_LINE_BYTES_MAX,
@@ -51,13 +54,17 @@ from tests.world import (
     DAIRY,
     MARKET,
     ORIGIN,
+    Clock,
     World,
     failed_inspection,
+    genesis,
+    key_of,
     rows_of_all_tables,
     seed_of,
+    signers_of,
 )
 
-LOG = Signer(ORIGIN, seed_of("log"))
+LOG = Signer(ORIGIN, key_of("log"))
 
 PRIMARY = (
     "ledger_entry",
@@ -97,6 +104,19 @@ async def feed_of(database: Database, first: int = 0) -> list[bytes]:
     return lines
 
 
+GENESIS_HASH = leaf_hash(
+    leaf_of(
+        issue_control(
+            genesis(),
+            key=key_of("root"),
+            jti="control-1",
+            issued_at=int(Clock().at.timestamp()),
+        )
+    )
+)
+"""Of every log that a world founds."""
+
+
 async def told(world: World) -> None:
     """Some of every form, in batches of one and of many."""
     await world.begin_key("dairy", DAIRY.label())
@@ -109,7 +129,7 @@ async def told(world: World) -> None:
 
 
 async def recovered(database: Database, lines: Sequence[bytes]) -> Recovery:
-    recovery = await Recovery.opened(database, LOG.verifier)
+    recovery = await Recovery.opened(database, GENESIS_HASH)
     for line in lines:
         recovery.take(line)
         if recovery.is_chunk_full:
@@ -136,7 +156,7 @@ async def test_what_is_recovered_is_row_by_row_what_was_lost(
             assert {name: copy[name] for name in PRIMARY} == {
                 name: source[name] for name in PRIMARY
             }
-            report = await audit_database(database, log_key=LOG.verifier, signatures=True)
+            report = await audit_database(database, trusted=[LOG.verifier], signatures=True)
             assert (report.head.tree_size, report.events) == (size, 2)
 
 
@@ -163,7 +183,7 @@ async def test_a_backup_of_any_size_catches_up_and_is_signed_on_from(
             (fresh,) = await world.state(world.draft(failed_inspection()))
             assert fresh.leaf_index == again.tree_size
             await world.sequencer.close()
-            await audit_database(database, log_key=LOG.verifier, signatures=True)
+            await audit_database(database, trusted=[LOG.verifier], signatures=True)
 
 
 def head_over(lines: list[bytes], change: Callable[[FeedCheckpoint], bytes]) -> list[bytes]:
@@ -202,13 +222,13 @@ LIES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], type[LedgerError]]] 
     ),
     "a head of another key": (
         lambda lines: head_over(
-            lines, lambda head: resigned(head, Signer(ORIGIN, seed_of("stranger")))
+            lines, lambda head: resigned(head, Signer(ORIGIN, key_of("stranger")))
         ),
         CheckpointUnsigned,
     ),
     "a head of another log": (
         lambda lines: head_over(
-            lines, lambda head: resigned(head, Signer("other.test/log", seed_of("log")))
+            lines, lambda head: resigned(head, Signer("other.test/log", key_of("log")))
         ),
         CheckpointForeign,
     ),
@@ -258,7 +278,7 @@ async def test_what_its_issuer_might_not_state_is_not_taken_even_under_a_signed_
         token = good.token.text
         flipped = token[:-8] + ("A" if token[-8] != "A" else "B") + token[-7:]
         forged = good.presentation.replace(token, flipped)
-        recovery = await Recovery.opened(world.database, LOG.verifier)
+        recovery = await Recovery.opened(world.database, GENESIS_HASH)
         stranger = world.draft(failed_inspection(), key="stranger")
         for presentation, refusal in (
             (forged, EntryUnsigned),
@@ -268,7 +288,7 @@ async def test_what_its_issuer_might_not_state_is_not_taken_even_under_a_signed_
                 recovery.take(encode({"statement": presentation}))
             assert refused.value.path == ("entry", size)
         await world.control(KeyEnd(MARKET.label(), market))
-        recovery = await Recovery.opened(world.database, LOG.verifier)
+        recovery = await Recovery.opened(world.database, GENESIS_HASH)
         with pytest.raises(EntryUnauthorised):
             recovery.take(encode({"statement": good.presentation}))
         with pytest.raises(ControlRefused):
@@ -276,10 +296,10 @@ async def test_what_its_issuer_might_not_state_is_not_taken_even_under_a_signed_
         assert recovery.tree_size == size + 1
 
 
-async def test_a_log_of_another_key_is_not_taken(tmp_path: Path) -> None:
+async def test_a_log_of_another_genesis_is_not_taken(tmp_path: Path) -> None:
     async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'source.sqlite'}") as world:
         lines = await feed_of(world.database)
-        stranger = Signer(ORIGIN, seed_of("stranger")).verifier
+        stranger = bytes(32)
         async with empty(f"sqlite+aiosqlite:///{tmp_path / 'copy.sqlite'}") as database:
             recovery = await Recovery.opened(database, stranger)
             with pytest.raises(GenesisMismatch):
@@ -294,13 +314,13 @@ async def test_a_database_that_is_not_what_was_signed_is_not_built_upon(database
             tile = await session.get_one(TileRow, (0, 0))
             tile.hashes = tile.hashes[:-1] + bytes([tile.hashes[-1] ^ 1])
         with pytest.raises(ProofInvalid):
-            await Recovery.opened(world.database, LOG.verifier)
+            await Recovery.opened(world.database, GENESIS_HASH)
 
 
 async def test_another_writer_in_between_fences_a_recovery(database_url: str) -> None:
     async with World.opened(database_url) as world:
         size = world.sequencer.tree_size
-        recovery = await Recovery.opened(world.database, LOG.verifier)
+        recovery = await Recovery.opened(world.database, GENESIS_HASH)
         await world.state(world.draft(failed_inspection()))
         for line in await feed_of(world.database, size):
             recovery.take(line)
@@ -321,7 +341,7 @@ async def test_entries_without_a_head_are_held_up_to_a_bound(
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(module, name, value)
-                recovery = await Recovery.opened(world.database, LOG.verifier)
+                recovery = await Recovery.opened(world.database, GENESIS_HASH)
                 recovery.take(lines[0])
                 recovery.take(lines[1])
                 with pytest.raises(OpeningFeedMalformed):
@@ -334,7 +354,7 @@ async def test_a_chunk_is_full_by_its_bytes_too(
     async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'source.sqlite'}") as world:
         lines = await feed_of(world.database)
         async with empty(f"sqlite+aiosqlite:///{tmp_path / 'copy.sqlite'}") as database:
-            recovery = await Recovery.opened(database, LOG.verifier)
+            recovery = await Recovery.opened(database, GENESIS_HASH)
             recovery.take(lines[0])
             recovery.take(lines[1])
             assert not recovery.is_chunk_full
@@ -404,3 +424,28 @@ def test_a_line_is_read_to_its_bound() -> None:
         parse_line(b'{"control":"' + b"x" * FEED_LINE_BYTES_MAX + b'"}')
     assert "more than" in refused.value.message
     assert decode(b'{"control":"x"}') == {"control": "x"}
+
+
+async def test_a_feed_is_followed_through_the_keys_of_the_log(
+    database_url: str, tmp_path: Path
+) -> None:
+    second = Signer(ORIGIN, key_of("log-2")).verifier
+    beside = Cosigner(ORIGIN, key_of("log-2-ml-dsa-44")).verifier
+    async with World.opened(database_url) as world:
+        world.signers = signers_of("log", "log-2", "log-2-ml-dsa-44")
+        await world.reopen()
+        entry = (await world.control(LogKey(second, beside))).leaf_index
+        await world.state(world.draft(failed_inspection()))
+        lines = await feed_of(world.database)
+        held = await rows_of_all_tables(world.database)
+        async with empty(f"sqlite+aiosqlite:///{tmp_path / 'copy.sqlite'}") as database:
+            await recovered(database, lines)
+            copied = await rows_of_all_tables(database)
+            assert copied["ledger_checkpoint"] == held["ledger_checkpoint"]
+            # It goes on from there.
+            again = await Recovery.opened(database, GENESIS_HASH)
+            assert again.tree_size == entry + 2
+        old = Signer(ORIGIN, key_of("log"))
+        async with empty(f"sqlite+aiosqlite:///{tmp_path / 'other.sqlite'}") as database:
+            with pytest.raises(CheckpointSuperseded):
+                await recovered(database, head_over(lines, lambda head: resigned(head, old)))

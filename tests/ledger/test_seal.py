@@ -25,7 +25,7 @@ from ledger.seal import (
     split_members,
 )
 from ledger.token import TokenType, sign
-from tests.world import DAIRY, PERSON, seed_of
+from tests.world import DAIRY, PERSON, key_of
 
 CONTEXT = b'"https://ref.gs1.org/standards/epcis/epcis-context.jsonld"'
 EVENTS = (
@@ -33,7 +33,7 @@ EVENTS = (
     SealedEvent(b'{ "type" : "ObjectEvent" }', bytes(range(16))),
 )
 CAPTURE = issue_capture(
-    seed=seed_of("dairy"),
+    key=key_of("dairy"),
     issuer=DAIRY.label(),
     jti="capture-1",
     capture_id="00000000-0000-4000-8000-000000000001",
@@ -142,7 +142,7 @@ def test_secrets_do_not_change_what_a_capture_says() -> None:
 def with_payload(**members: Json) -> Capture:
     """The capture with some payload members replaced, signed again."""
     payload = {**CAPTURE.token.payload, **members}
-    token = sign(seed_of("dairy"), TokenType.CAPTURE, payload)
+    token = sign(key_of("dairy"), TokenType.CAPTURE, payload)
     return Capture.parse(token, Party.of(DAIRY), CONTEXT, EVENTS)
 
 
@@ -219,7 +219,7 @@ def issued(
 ) -> Capture:
     """A capture of the dairy."""
     return issue_capture(
-        seed=seed_of("dairy"),
+        key=key_of("dairy"),
         issuer=DAIRY.label(),
         jti="capture-2",
         capture_id=capture_id,

@@ -47,8 +47,10 @@ from tests.world import (
     accept_policy,
     failed_inspection,
     filing,
+    key_of,
     rows_of_all_tables,
     seed_of,
+    signers_of,
 )
 
 
@@ -62,7 +64,7 @@ async def test_a_statement_gets_the_next_index_and_a_signed_head_covers_it(
         assert not first.duplicate
         async with world.database.reading() as session:
             head = await Entries(session).head()
-            log = Signer(ORIGIN, seed_of("log")).verifier
+            log = Signer(ORIGIN, key_of("log")).verifier
             checkpoint = open_checkpoint(head.note.encode(), log)
             assert checkpoint.tree_size == before + 1
             path = await Entries(session).inclusion_path(before, before + 1)
@@ -195,7 +197,7 @@ async def test_of_two_writers_at_one_head_exactly_one_signs(database_url: str) -
     async with World.opened(database_url) as world:
         other = await Sequencer.open(
             world.database,
-            Signer(ORIGIN, seed_of("log")),
+            signers_of("log"),
             now=world.clock.now,
             policy_check=accept_policy,
         )
@@ -215,7 +217,7 @@ async def test_a_foreign_log_key_is_refused_before_anything_is_signed(database_u
         with pytest.raises(LogKeyMismatch):
             await Sequencer.open(
                 world.database,
-                Signer(ORIGIN, seed_of("another log")),
+                signers_of("another log"),
                 now=world.clock.now,
                 policy_check=accept_policy,
             )
@@ -390,7 +392,7 @@ def bound(label: str) -> Statement:
             ),
             particulars={"subject": {"id": PERSON.identifier, "scheme": "uscc"}},
         ),
-        seed_of("registry"),
+        key_of("registry"),
         fresh_salts(),
     )
 

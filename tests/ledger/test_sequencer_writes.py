@@ -20,9 +20,9 @@ from ledger.note import Signer
 from tests.faults.breaking import failing_database
 from tests.faults.failing import Failing, Kept
 from tests.faults.matter import forms_of_cycle, found
-from tests.world import ORIGIN, World, seed_of
+from tests.world import ORIGIN, World, key_of
 
-LOG_KEY = Signer(ORIGIN, seed_of("log")).verifier
+LOG_KEY = Signer(ORIGIN, key_of("log")).verifier
 
 STEPS = {
     "1 look up": r"(FROM|JOIN)\W+ledger_opening",
@@ -150,7 +150,7 @@ async def head_of(database: Database) -> Checkpoint:
 
 async def audited(database: Database, known: Checkpoint) -> None:
     """The whole log, every signature, every opening; it extends what was seen before."""
-    report = await audit_database(database, log_key=LOG_KEY, known=known, signatures=True)
+    report = await audit_database(database, trusted=[LOG_KEY], known=known, signatures=True)
     assert report.head == await head_of(database)
 
 

@@ -39,7 +39,7 @@ from ledger.statement import (
     issue,
 )
 from ledger.token import Token, TokenType, sign
-from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, seed_of
+from tests.world import DAIRY, MARKET, PERSON, failed_inspection, filing, key_of
 
 SUBJECT: dict[str, Json] = {"id": DAIRY.identifier, "scheme": "uscc"}
 LABEL = SubjectLabel("A" * 42 + "E")
@@ -61,7 +61,7 @@ def stated(
         weighing=weighing or failed_inspection(),
         particulars={"subject": SUBJECT} if particulars is None else particulars,
     )
-    return issue(draft, seed_of("market"), fresh_salts())
+    return issue(draft, key_of("market"), fresh_salts())
 
 
 def parsed(statement: Statement) -> Statement:
@@ -117,7 +117,7 @@ def rebuilt(
     payload: dict[str, Any] = json.loads(encode(statement.token.payload))
     disclosures = [item.text for item in statement.disclosures]
     change(payload, disclosures)
-    return sign(seed_of("market"), TokenType.STATEMENT, payload), disclosures
+    return sign(key_of("market"), TokenType.STATEMENT, payload), disclosures
 
 
 def without(name: str) -> Callable[[dict[str, Any], list[str]], None]:

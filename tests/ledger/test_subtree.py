@@ -19,10 +19,10 @@ from ledger.subtree import SignSubtree, is_subtree, verify_subtree
 from ledger.witness import Witness
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import CONSISTENCY_LENGTH_MAX, AddCheckpoint
-from tests.world import seed_of
+from tests.world import key_of
 
 LEAVES = [leaf_hash(bytes([number])) for number in range(33)]
-LOG = Signer("log.test/subtrees", seed_of("log"))
+LOG = Signer("log.test/subtrees", key_of("log"))
 SUBTREES = [
     (start, end, size)
     for size in range(1, 34)
@@ -129,7 +129,7 @@ async def test_a_part_of_a_tree_that_was_cosigned_is_cosigned(asked: Asked) -> N
 async def test_a_request_is_refused_as_the_standard_says(asked: Asked) -> None:
     request = asked.request()
     unknown = Checkpoint("other.test", 14, root(LEAVES[:14]))
-    foreign = unknown.signed(Signer("other.test", seed_of("other")))
+    foreign = unknown.signed(Signer("other.test", key_of("other")))
     by_log = request.checkpoint.signed(LOG)
     forged = NoteSignature("w.test", asked.note.signatures[0].key_id, bytes(72))
     requests = {

@@ -27,7 +27,7 @@ from ledger.tables import CheckpointRow, TileRow
 from ledger.tile_folder import BEYOND_TILES, CHECKPOINT, DRAFTS, DROPPED_MAX, TileFolder
 from ledger.tile_store import keep_tiles_in, tiles_of
 from ledger.tiles import ENTRIES, RightEdge, Tile, edge_tiles, entry_bundle, parse_path, tile_path
-from tests.world import ORIGIN, World, failed_inspection, rows_of_all_tables, seed_of
+from tests.world import ORIGIN, World, failed_inspection, key_of, rows_of_all_tables
 
 
 @pytest.fixture
@@ -326,10 +326,10 @@ async def test_the_checkpoint_only_goes_forward(database_url: str, folder: Path)
         # The same head with fewer signatures is worth less.
         assert not files.publish(second)
         assert (folder / CHECKPOINT).read_text() == cosigned
-        forked = Signer(ORIGIN, seed_of("log")).sign(f"{ORIGIN}\n6\n{'A' * 43}=\n")
+        forked = Signer(ORIGIN, key_of("log")).sign(f"{ORIGIN}\n6\n{'A' * 43}=\n")
         with pytest.raises(TileConflict):
             files.publish(str(forked))
-        foreign = Signer("other.test", seed_of("log")).sign(f"other.test\n9\n{'A' * 43}=\n")
+        foreign = Signer("other.test", key_of("log")).sign(f"other.test\n9\n{'A' * 43}=\n")
         with pytest.raises(TileConflict):
             files.publish(str(foreign))
         (folder / CHECKPOINT).write_text("nothing\n")
@@ -341,7 +341,7 @@ async def test_a_folder_of_another_log_or_a_newer_one_is_refused(
     database_url: str, folder: Path
 ) -> None:
     async with in_files(database_url, folder) as (world, _):
-        signer = Signer(ORIGIN, seed_of("log"))
+        signer = Signer(ORIGIN, key_of("log"))
         held = await rows_of_all_tables(world.database)
         ahead = str(signer.sign(f"{ORIGIN}\n9\n{'A' * 43}=\n"))
         (folder / CHECKPOINT).write_text(ahead)

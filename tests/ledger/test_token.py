@@ -10,6 +10,7 @@ from joserfc.jwk import OKPKey
 
 from ledger.canonical import Json, b64url, encode
 from ledger.errors import ControlInvalid, LedgerError, SignatureInvalid, TokenMalformed
+from ledger.seed_key import SeedKey
 from ledger.token import (
     TOKEN_BYTES_MAX,
     Token,
@@ -22,7 +23,7 @@ from ledger.token import (
 )
 
 SEED = sha256(b"a key").digest()
-TOKEN = sign(SEED, TokenType.STATEMENT, {"a": 1, "b": "名"})
+TOKEN = sign(SeedKey(SEED), TokenType.STATEMENT, {"a": 1, "b": "名"})
 HEADER, PAYLOAD, SIGNATURE = TOKEN.text.split(".")
 KID = thumbprint(public_key_of(SEED))
 

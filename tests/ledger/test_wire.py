@@ -20,6 +20,7 @@ from ledger.identity import Identity, control_label
 from ledger.merkle import leaf_hash, root
 from ledger.note import Signer, Verifier
 from ledger.seal import Capture, Party, SealedEvent, issue_capture, member_salt, split_members
+from ledger.seed_key import SeedKey
 from ledger.statement import Draft, Statement, issue
 from ledger.subject_index import SubjectTree
 from ledger.token import Token, public_jwk, public_key_of, thumbprint
@@ -93,7 +94,10 @@ def test_control_entries_are_signed_again_to_the_same_bytes(example: Example) ->
         control = body_of(leaf)
         assert isinstance(control, Control)
         again = issue_control(
-            control.content, seed=seed_of("root"), jti=control.jti, issued_at=control.issued_at
+            control.content,
+            key=SeedKey(seed_of("root")),
+            jti=control.jti,
+            issued_at=control.issued_at,
         )
         assert again == control
 
@@ -116,7 +120,7 @@ def test_the_statement_is_issued_again_to_the_same_bytes(example: Example) -> No
         weighing=statement.weighing,
         particulars=statement.particulars,
     )
-    again = issue(draft, seed_of("market"), salts)
+    again = issue(draft, SeedKey(seed_of("market")), salts)
     assert again.presentation == leaf["sd_jwt"]
     assert again == statement
     assert statement.token.payload == leaf["payload"]
@@ -140,7 +144,7 @@ def test_the_capture_is_sealed_and_issued_again_to_the_same_bytes(example: Examp
         assert found == expected["members"]
         assert event.seal(capture.context).hex() == expected["seal"]
     again = issue_capture(
-        seed=seed_of("dairy"),
+        key=SeedKey(seed_of("dairy")),
         issuer=capture.issuer,
         jti=capture.jti,
         capture_id=capture.capture_id,
@@ -168,9 +172,9 @@ def test_the_log_of_the_example_is_admitted_entry_by_entry(example: Example) -> 
 
 def test_the_log_signs_the_checkpoint_of_the_example(example: Example) -> None:
     origin = "ledger.example/xinyuan"
-    log = Signer(origin, seed_of("log"))
+    log = Signer(origin, SeedKey(seed_of("log")))
     assert log.verifier.vkey == example["log_vkey"]
-    assert Signer(f"{origin}/map", seed_of("map")).verifier.vkey == example["map_vkey"]
+    assert Signer(f"{origin}/map", SeedKey(seed_of("map"))).verifier.vkey == example["map_vkey"]
     hashes = [leaf_hash(leaf["leaf"].encode()) for leaf in example["leaves"]]
     checkpoint = Checkpoint(origin, 5, root(hashes))
     assert str(checkpoint.signed(log)) == example["checkpoint"]

@@ -5,6 +5,7 @@ The refusals are those of "add-checkpoint", each in its place in the standard's 
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,8 +29,11 @@ from ledger.errors import (
     WitnessClockBehind,
     WitnessStateMismatch,
 )
+from ledger.keystore import Keystore
 from ledger.merkle import EMPTY_ROOT, Hash
-from ledger.note import KeyType, NoteSignature, SignedNote, Signer
+from ledger.note import NoteSignature, SignedNote, Signer
+from ledger.seed_key import SeedKey
+from ledger.vault import MEMORY_BYTES_MIN, Cost, Passphrase
 from ledger.witness import KEY_NAMES, Witness, origin_hash
 from ledger.witness_policy import WitnessPolicy
 from ledger.witness_protocol import (
@@ -163,7 +167,7 @@ def test_no_fork_of_the_last_head_may_be_cosigned(old_size: int, more: int) -> N
 
 
 EMPTY_WRONG = AddCheckpoint.of(0, [], Checkpoint(KEY.name, 0, Hash(bytes(32))).signed(LOG.signer))
-STRANGER = Signer(KEY.name, bytes(32))
+STRANGER = Signer(KEY.name, SeedKey(bytes(32)))
 FORGED = SignedNote(
     LOG.note(7).text,
     (*LOG.note(7).signatures, NoteSignature(KEY.name, KEY.key_id, bytes(64))),
@@ -284,8 +288,54 @@ async def test_extension_lines_are_cosigned_with_the_head(witness: Witness) -> N
     assert SignedNote(note.text, lines).verified_by(witness.verifiers) == witness.verifiers
 
 
+async def test_a_witness_survives_the_rotation_of_a_logs_key(tmp_path: Path, clock: Clock) -> None:
+    """Its log lines name the new key beside the old before the log does, and alone afterwards."""
+    old, new = LOG.signer, Signer(KEY.name, SeedKey(bytes(31) + b"n"))
+
+    def request(old_size: int, tree_size: int, *signers: Signer) -> AddCheckpoint:
+        text = LOG.head(tree_size).text
+        lines = [signer.sign(text).signatures[0] for signer in signers]
+        note = SignedNote(text, tuple(lines))
+        return AddCheckpoint.of(old_size, LOG.path(old_size, tree_size), note)
+
+    def opened(*signers: Signer) -> AbstractAsyncContextManager[Witness]:
+        lines = "".join(f"log {signer.verifier.vkey}\n" for signer in signers)
+        logs = WitnessPolicy.parse(f"{lines}quorum none\n".encode())
+        return Witness.opened(tmp_path / "witness", NAME, logs, now=clock.now)
+
+    async with opened(old) as before:
+        await before.add_checkpoint(request(0, 5, old))
+        # One that was not told follows up to the head that hands over, and no further.
+        await before.add_checkpoint(request(5, 6, new, old))
+        with pytest.raises(CheckpointUntrusted):
+            await before.add_checkpoint(request(6, 7, new))
+    async with opened(old, new) as between:
+        await between.add_checkpoint(request(6, 7, new))
+        await between.add_checkpoint(request(7, 8, new, old))
+        kept = await between.checkpoint(origin_hash(KEY.name))
+        assert SignedNote.parse(kept.encode()).verified_by([new.verifier, old.verifier])
+    async with opened(new) as after:
+        await after.add_checkpoint(request(8, 9, new))
+        # Whoever stole the old key has no head cosigned any more.
+        with pytest.raises(CheckpointUntrusted):
+            await after.add_checkpoint(request(9, 10, old))
+        await after.add_checkpoint(request(9, 10, new, old))
+
+
+async def test_the_keys_of_a_witness_may_be_sealed(tmp_path: Path, clock: Clock) -> None:
+    cost = Cost(passes=1, memory_bytes=MEMORY_BYTES_MIN)
+    keys = Keystore(tmp_path / "keys", Passphrase(b"a passphrase of tests"), cost=cost)
+    for sizes in ((0, 5), (5, 7)):
+        async with Witness.opened(
+            tmp_path / "witness", NAME, LOGS, now=clock.now, keys=keys
+        ) as opened:
+            await cosign(opened, *sizes)
+    assert [file.sealed for file in keys.kept()] == [True, True]
+    assert not list((tmp_path / "witness").rglob("*.key"))
+
+
 async def test_an_unknown_log_is_refused_and_nothing_is_kept(witness: Witness) -> None:
-    other = Watched(Signer("log.test/unwatched", bytes(32)))
+    other = Watched(Signer("log.test/unwatched", SeedKey(bytes(32))))
     with pytest.raises(OriginUnknown):
         await witness.add_checkpoint(other.request(0, 7))
     for origin in (other.signer.name, KEY.name):
@@ -421,13 +471,13 @@ async def test_a_name_that_no_key_can_have_is_refused_before_anything_is_made(
     assert not (tmp_path / "witness").exists()
 
 
-COSIGNER = Cosigner(NAME, KeyType.ED25519_COSIGNATURE, bytes(32))
+COSIGNER = Cosigner(NAME, SeedKey(bytes(32)))
 
 
 def test_a_log_takes_the_lines_of_keys_it_trusts() -> None:
     note = LOG.note(7)
     line = COSIGNER.cosign(note.text, at_s=1)
-    other = Cosigner("w2", KeyType.ED25519_COSIGNATURE, bytes(31) + b"\1").cosign(note.text, at_s=1)
+    other = Cosigner("w2", SeedKey(bytes(31) + b"\1")).cosign(note.text, at_s=1)
     answer = f"{other}{line}".encode()
     assert cosignatures_of(answer, note, [COSIGNER.verifier]) == (line,)
 

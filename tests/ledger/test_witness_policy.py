@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Cosigner
+from ledger.custody import Algorithm
 from ledger.errors import NoteUnverified, QuorumMissing, WitnessPolicyInvalid
 from ledger.merkle import Hash
 from ledger.note import KeyType, NoteSignature, SignedNote, Signer, VerifierKey
+from ledger.seed_key import SeedKey
 from ledger.witness_policy import (
     GROUPS_MAX,
     LOGS_MAX,
@@ -19,12 +21,14 @@ from ledger.witness_policy import (
     WitnessPolicy,
 )
 
-LOG = Signer("ledger.test/xinyuan", bytes(range(32)))
+LOG = Signer("ledger.test/xinyuan", SeedKey(bytes(range(32))))
 HEAD = Checkpoint(LOG.name, 5, Hash(bytes(32)))
 
 
 def cosigner(number: int, key_type: KeyType = KeyType.ED25519_COSIGNATURE) -> Cosigner:
-    return Cosigner(f"witness.test/{number}", key_type, number.to_bytes(32, "big"))
+    return Cosigner(
+        f"witness.test/{number}", SeedKey(number.to_bytes(32, "big"), key_type.algorithm)
+    )
 
 
 X = [cosigner(1), cosigner(2), cosigner(3, KeyType.ML_DSA_44_COSIGNATURE)]
@@ -123,11 +127,11 @@ def test_a_log_is_believed_about_its_own_origin_only() -> None:
     with pytest.raises(NoteUnverified):
         policy.open(cosigned(head=Checkpoint("another.test/log", 5, HEAD.root_hash)))
     with pytest.raises(NoteUnverified):
-        policy.open(HEAD.signed(Signer(LOG.name, bytes(32))))
+        policy.open(HEAD.signed(Signer(LOG.name, SeedKey(bytes(32)))))
 
 
 def test_a_log_may_sign_with_a_post_quantum_key_and_extension_lines() -> None:
-    log = Cosigner(LOG.name, KeyType.ML_DSA_44_COSIGNATURE, bytes(32))
+    log = Cosigner(LOG.name, SeedKey(bytes(32), Algorithm.ML_DSA_44))
     policy = WitnessPolicy.parse(f"log {log.verifier.vkey}\nquorum none\n".encode())
     text = f"{HEAD.text}an extension\n"
     assert policy.open(SignedNote(text, (log.cosign(text, at_s=1),))) == HEAD
@@ -198,7 +202,9 @@ def test_a_key_whose_name_is_not_utf8_is_refused() -> None:
 
 def test_every_bound_is_crossed_by_one() -> None:
     def lines(logs: int, witnesses: int, groups: int) -> bytes:
-        text = [f"log {Signer('l', n.to_bytes(32, 'big')).verifier.vkey}" for n in range(logs)]
+        text = [
+            f"log {Signer('l', SeedKey(n.to_bytes(32, 'big'))).verifier.vkey}" for n in range(logs)
+        ]
         text += [f"witness w{n} {cosigner(n).verifier.vkey}" for n in range(witnesses)]
         text += [f"group g0 any {' '.join(f'w{n}' for n in range(witnesses))}"]
         text += [f"group g{n} any g{n - 1}" for n in range(1, groups)]

@@ -18,12 +18,13 @@ from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.cosignature import Cosigner
 from ledger.errors import LedgerError, TilePathMalformed
 from ledger.merkle import Hash
-from ledger.note import KeyType, SignedNote, Signer, Verifier
+from ledger.note import SignedNote, Signer, Verifier
+from ledger.seed_key import SeedKey
 from ledger.tiles import ENTRIES, LEVEL_MAX, Tile, entry_bundle, parse_bundle, parse_path, tile_path
 from tests.peers.oracles import Oracles, decoded, encoded
 
-LOG = Signer("log.test/forms", bytes(range(32)))
-WITNESS = Cosigner("w1.test", KeyType.ED25519_COSIGNATURE, b"1" * 32)
+LOG = Signer("log.test/forms", SeedKey(bytes(range(32))))
+WITNESS = Cosigner("w1.test", SeedKey(b"1" * 32))
 HEAD = Checkpoint(LOG.name, 1_234_067, Hash(bytes(range(32)))).signed(LOG)
 COSIGNED = SignedNote(HEAD.text, (*HEAD.signatures, WITNESS.cosign(HEAD.text, at_s=1_772_000_000)))
 NOTES = [str(HEAD).encode(), str(COSIGNED).encode()]

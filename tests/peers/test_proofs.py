@@ -28,13 +28,14 @@ from ledger.merkle import (
     verify_inclusion,
 )
 from ledger.note import Signer
+from ledger.seed_key import SeedKey
 from tests.peers.oracles import Oracles, encoded
 
 TREE_SIZE = 600
 ENTRIES = [b"entry %d" % index for index in range(TREE_SIZE)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 ROOTS = [root(LEAVES[:size]) for size in range(TREE_SIZE + 1)]
-LOG = Signer("log.test/proofs", bytes(range(32)))
+LOG = Signer("log.test/proofs", SeedKey(bytes(range(32))))
 
 # A verdict takes a round to another process; a hundred of them tell as much as a thousand.
 agreeing = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -253,7 +254,7 @@ def test_every_verifier_refuses_a_changed_past(oracles: Oracles) -> None:
 def test_sigstore_takes_our_head_with_the_proof_and_no_strangers_head(oracles: Oracles) -> None:
     claim = Inclusion.honest(100, 300)
     oracles.accepts("sigstore_entry", **claim.signed_parts())
-    stranger = Signer(LOG.name, bytes(32))
+    stranger = Signer(LOG.name, SeedKey(bytes(32)))
     said = oracles.refuses("sigstore_entry", **claim.signed_parts(stranger))
     assert "Signature not found" in said
     note = claim.signed_parts()["note"].replace("\n300\n", "\n301\n")

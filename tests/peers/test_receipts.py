@@ -9,9 +9,10 @@ from ledger.checkpoint import Checkpoint
 from ledger.cose_receipt import InclusionProof, Receipt, issue_receipt
 from ledger.merkle import Hash, inclusion_path, leaf_hash, root
 from ledger.note import Signer
+from ledger.seed_key import SeedKey
 from tests.peers.oracles import Oracles, decoded, encoded
 
-LOG = Signer("log.test/receipts", bytes(range(32)))
+LOG = Signer("log.test/receipts", SeedKey(bytes(range(32))))
 ENTRIES = [b"entry %d" % index for index in range(300)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 
@@ -51,7 +52,7 @@ def test_it_takes_none_for_another_entry(oracles: Oracles) -> None:
 
 
 def test_it_takes_none_under_a_foreign_key(oracles: Oracles) -> None:
-    foreign = Signer(LOG.name, bytes(32)).verifier.public_key
+    foreign = Signer(LOG.name, SeedKey(bytes(32))).verifier.public_key
     said = oracles.refuses("scitt_receipt", **told(receipt(100, 300), ENTRIES[100], foreign))
     assert said.startswith("signature: ")
 

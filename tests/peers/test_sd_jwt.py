@@ -17,12 +17,12 @@ from ledger.errors import LedgerError
 from ledger.presentation import read_statement
 from ledger.salts import fresh_salts
 from ledger.statement import Draft, Severity, Statement, Weighing, issue
-from ledger.token import Token, TokenType, public_jwk, public_key_of, sign
+from ledger.token import Token, TokenType, public_jwk, sign
 from tests.peers.oracles import Oracles
-from tests.world import DAIRY, MARKET, seed_of
+from tests.world import DAIRY, MARKET, key_of
 
-SEED = seed_of("market")
-JWK = public_jwk(public_key_of(SEED))
+KEY = key_of("market")
+JWK = public_jwk(KEY.public_key)
 WEIGHING_VALUES = Weighing(
     kind="inspection",
     code="hygiene",
@@ -46,7 +46,7 @@ DRAFT = Draft(
     weighing=WEIGHING_VALUES,
     particulars=PARTICULARS,
 )
-STATEMENT = issue(DRAFT, SEED, fresh_salts())
+STATEMENT = issue(DRAFT, KEY, fresh_salts())
 OPEN = {
     "iat": 1_772_000_000,
     "iss": MARKET.label(),
@@ -104,7 +104,7 @@ def test_any_two_members_open_together_in_either_order(oracles: Oracles) -> None
         }
 
 
-OTHER = issue(DRAFT, SEED, fresh_salts())
+OTHER = issue(DRAFT, KEY, fresh_salts())
 
 
 def altered(position: int) -> str:
@@ -140,7 +140,7 @@ def test_a_disclosure_that_was_not_signed_opens_nothing(
 
 
 def test_a_foreign_key_verifies_nothing_for_them(oracles: Oracles) -> None:
-    foreign = public_jwk(public_key_of(seed_of("registry")))
+    foreign = public_jwk(key_of("registry").public_key)
     said = oracles.refuses("sd_jwt", sd_jwt=STATEMENT.presentation, jwk=foreign)
     assert said.startswith("InvalidJWSSignature")
 
@@ -158,7 +158,7 @@ def test_a_digest_that_stands_twice_is_refused_by_all(oracles: Oracles) -> None:
     digests = payload["_sd"]
     assert isinstance(digests, list)
     payload["_sd"] = [digests[0], *digests]
-    token = sign(SEED, TokenType.STATEMENT, payload)
+    token = sign(KEY, TokenType.STATEMENT, payload)
     presentation = join_presentation(token.text, [item.text for item in STATEMENT.disclosures])
     oracles.refuses("proofbundle_sd_jwt", sd_jwt=presentation)
     said = oracles.refuses("sd_jwt", sd_jwt=presentation, jwk=JWK)
@@ -174,7 +174,7 @@ def test_a_name_that_is_opened_twice_is_refused_by_all(oracles: Oracles) -> None
     assert isinstance(digests, list)
     resorted: list[Json] = [*sorted([*map(str, digests), again.digest])]
     payload["_sd"] = resorted
-    token = sign(SEED, TokenType.STATEMENT, payload)
+    token = sign(KEY, TokenType.STATEMENT, payload)
     texts = [*(item.text for item in STATEMENT.disclosures), again.text]
     presentation = join_presentation(token.text, texts)
     oracles.refuses("proofbundle_sd_jwt", sd_jwt=presentation)

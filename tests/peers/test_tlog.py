@@ -16,9 +16,11 @@ from sqlalchemy import update
 from api.serving import Serving, listening
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Cosigner
+from ledger.custody import Algorithm
 from ledger.entries import Entries
 from ledger.merkle import Hash
-from ledger.note import KeyType, SignedNote, Signer
+from ledger.note import SignedNote, Signer
+from ledger.seed_key import SeedKey
 from ledger.tables import CheckpointRow, EntryRow, TileRow
 from tests.api.doors import ORIGIN, Doors, fine
 from tests.peers.oracles import Oracles, decoded, encoded
@@ -147,7 +149,7 @@ async def test_it_refuses_a_root_that_the_tiles_do_not_have(doors: Doors, oracle
     async with published(doors, oracles, 20) as log:
         checkpoint, _ = await log.head()
         forged = Checkpoint(ORIGIN, checkpoint.tree_size, Hash(bytes(32)))
-        signer = Signer(ORIGIN, doors.service.keystore.get("log").seed)
+        signer = Signer(ORIGIN, doors.service.keystore.get("log"))
         async with doors.service.database.writing() as session:
             await session.execute(
                 update(CheckpointRow)
@@ -168,7 +170,7 @@ async def test_it_takes_our_head_under_our_key_and_origin_alone(
         log_key = await log.log_key()
         taken = oracles.accepts("tlog_checkpoint", note=raw, log_key=log_key, origin=ORIGIN)
         assert (taken["size"], decoded([taken["root"]])) == (20, [checkpoint.root_hash])
-        stranger = Signer(ORIGIN, bytes(32)).verifier.vkey
+        stranger = Signer(ORIGIN, SeedKey(bytes(32))).verifier.vkey
         said = oracles.refuses("tlog_checkpoint", note=raw, log_key=stranger, origin=ORIGIN)
         assert said.startswith("no signature from log key")
         said = oracles.refuses("tlog_checkpoint", note=raw, log_key=log_key, origin="other.test")
@@ -179,10 +181,10 @@ async def test_it_takes_our_head_under_our_key_and_origin_alone(
         assert said == f"log signature from {ORIGIN} failed verification"
 
 
-LOG = Signer("log.test/cosigned", bytes(range(32)))
+LOG = Signer("log.test/cosigned", SeedKey(bytes(range(32))))
 HEAD = Checkpoint(LOG.name, 5, Hash(bytes(range(32))))
-FIRST = Cosigner("w1.test", KeyType.ED25519_COSIGNATURE, b"1" * 32)
-SECOND = Cosigner("w2.test", KeyType.ED25519_COSIGNATURE, b"2" * 32)
+FIRST = Cosigner("w1.test", SeedKey(b"1" * 32))
+SECOND = Cosigner("w2.test", SeedKey(b"2" * 32))
 COSIGNED_AT = 1_772_000_000
 
 
@@ -212,7 +214,7 @@ def test_it_counts_the_cosignatures_of_our_witnesses(oracles: Oracles) -> None:
 
 
 def test_it_passes_over_our_ml_dsa_cosignatures(oracles: Oracles) -> None:
-    later = Cosigner("w1.test", KeyType.ML_DSA_44_COSIGNATURE, b"3" * 32)
+    later = Cosigner("w1.test", SeedKey(b"3" * 32, Algorithm.ML_DSA_44))
     taken = oracles.accepts("tlog_checkpoint", **as_told(FIRST, SECOND, later))
     assert taken["witnesses"] == ["w1.test", "w2.test"]
 
@@ -228,7 +230,7 @@ def test_it_calls_an_old_head_stale(oracles: Oracles) -> None:
 
 
 def test_it_refuses_a_cosignature_under_a_key_that_is_not_its_own(oracles: Oracles) -> None:
-    impostor = Cosigner("w1.test", KeyType.ED25519_COSIGNATURE, b"4" * 32)
+    impostor = Cosigner("w1.test", SeedKey(b"4" * 32))
     line = impostor.cosign(HEAD.text, at_s=COSIGNED_AT)
     forged = type(line)(line.name, FIRST.verifier.key_id, line.signature)
     note = HEAD.signed(LOG)

@@ -25,6 +25,7 @@ from ledger.cosignature import CosignatureVerifier, log_verifier
 from ledger.errors import QuorumMissing
 from ledger.merkle import EMPTY_ROOT, Hash
 from ledger.note import SignedNote, Signer, Verifier
+from ledger.seed_key import SeedKey
 from ledger.tables import CheckpointRow
 from ledger.witness import Witness, origin_hash
 from ledger.witness_policy import WitnessPolicy
@@ -36,8 +37,8 @@ from tests.watched import Watched
 NAME = "witness.test/w1"
 LOG = Watched()
 FORK = Watched(forked_at=3)
-STRANGER = Watched(Signer(LOG.signer.name, bytes(32)))
-UNKNOWN = Watched(Signer("log.test/unknown", bytes(range(32))))
+STRANGER = Watched(Signer(LOG.signer.name, SeedKey(bytes(32))))
+UNKNOWN = Watched(Signer("log.test/unknown", SeedKey(bytes(range(32)))))
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ async def test_their_witness_cosigns_no_fork_of_our_log(doors: Doors, tmp_path: 
             await doors.state(doors.draft(fine()))
             size = doors.service.writer.tree_size
             forged = Checkpoint(log_key.name, size, Hash(bytes(32)))
-            signer = Signer(log_key.name, doors.service.keystore.get("log").seed)
+            signer = Signer(log_key.name, doors.service.keystore.get("log"))
             async with database.writing() as session:
                 row = await session.get_one(CheckpointRow, size)
                 row.note = str(forged.signed(signer))
@@ -152,7 +153,7 @@ async def test_their_witness_cosigns_no_fork_of_our_log(doors: Doors, tmp_path: 
 
 ENTRIES = [b"entry %d" % index for index in range(700)]
 SEED = bytes(range(32))
-AICS_LOG = Signer("aics.test/log", SEED)
+AICS_LOG = Signer("aics.test/log", SeedKey(SEED))
 
 
 async def test_our_witness_cosigns_a_log_that_aics_tlog_writes(

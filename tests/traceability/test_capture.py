@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledger.seal import Capture, Party, split_members
 from ledger.token import public_key_of
-from tests.world import DAIRY, TRADER, seed_of
+from tests.world import DAIRY, TRADER, key_of, seed_of
 from traceability.capture import capture_reference, seal_document
 from traceability.document import Document
 
@@ -29,7 +29,7 @@ def test_a_document_becomes_one_signed_capture_of_its_events(
         document,
         party=party,
         issuer=DAIRY.label(),
-        seed=seed_of("dairy"),
+        key=key_of("dairy"),
         issued_at=1_764_000_200,
         secrets=iter(SECRETS),
     )
@@ -64,7 +64,7 @@ def test_the_reference_depends_on_party_context_and_bytes_alone(
         document,
         party=Party.of(DAIRY),
         issuer=DAIRY.label(),
-        seed=seed_of("dairy"),
+        key=key_of("dairy"),
         issued_at=0,
         secrets=itertools.repeat(SECRETS[0]),
         jti="shipment-7",

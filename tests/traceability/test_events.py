@@ -20,7 +20,7 @@ from ledger.follower import Follower
 from ledger.identity import Identity
 from ledger.salts import fresh_salts
 from ledger.seal import Capture, Party
-from tests.world import DAIRY, TRADER, World, rows_of_all_tables, seed_of
+from tests.world import DAIRY, TRADER, World, key_of, rows_of_all_tables
 from traceability.capture import seal_document
 from traceability.document import Document, Event, EventType
 from traceability.errors import BoundExceeded, EventUnknown
@@ -119,7 +119,7 @@ class Trade:
             Document.parse(raw),
             party=Party.of(party),
             issuer=party.label(),
-            seed=seed_of(KEYS[party]),
+            key=key_of(KEYS[party]),
             issued_at=int(self.world.clock.at.timestamp()),
             secrets=fresh_salts(),
             jti=jti,

@@ -5,7 +5,7 @@
     example_ledger  the five entries of the worked example, in a Ledger
 
 The writer shares no code with the package under test: it signs, hashes and spells by
-PyNaCl, hashlib and json alone.
+PyNaCl, cryptography, hashlib and json alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from nacl.signing import SigningKey
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
@@ -99,6 +100,29 @@ class Key:
         key_id = sha256(name.encode() + b"\n" + typed)[:4]
         signed = self.signing.sign(text.encode()).signature
         return f"{text}\n— {name} {b64(key_id + signed)}\n"
+
+    @property
+    def ml_dsa(self) -> MLDSA44PrivateKey:
+        return MLDSA44PrivateKey.from_seed_bytes(sha256(f"example key {self.name}".encode()))
+
+    def ml_dsa_vkey(self, name: str) -> str:
+        typed = b"\x06" + self.ml_dsa.public_key().public_bytes_raw()
+        key_id = sha256(name.encode() + b"\n" + typed)[:4]
+        return f"{name}+{key_id.hex()}+{b64(typed)}"
+
+    def line(self, name: str, text: str) -> str:
+        return self.note(name, text).rpartition("\n\n")[2]
+
+    def ml_dsa_line(self, name: str, text: str, *, at_s: int = 1_764_000_000) -> str:
+        """As C2SP tlog-cosignature has it, for a checkpoint of three lines."""
+        origin, size, root, _ = text.split("\n")
+        time = at_s.to_bytes(8, "big")
+        names = [bytes([len(part)]) + part for part in (name.encode(), origin.encode())]
+        span = bytes(8) + int(size).to_bytes(8, "big")
+        message = b"subtree/v1\n\0" + names[0] + time + names[1] + span
+        signed = self.ml_dsa.sign(message + base64.b64decode(root))
+        key_id = bytes.fromhex(self.ml_dsa_vkey(name).split("+")[1])
+        return f"— {name} {b64(key_id + time + signed)}\n"
 
     def token(self, typ: str, payload: object, **header: object) -> str:
         head = {"alg": "Ed25519", "kid": self.kid, "typ": typ} | header
@@ -180,6 +204,15 @@ class Ledger:
             "root_key": self.root.jwk,
         } | changes
         return self.control("genesis", content, "log")
+
+    def log_key_entry(
+        self, key: Key, second: Key | None = None, *, changes: dict[str, Any] | None = None
+    ) -> int:
+        content = {
+            "log_key": key.vkey(self.origin),
+            "ml_dsa_44_key": None if second is None else second.ml_dsa_vkey(self.origin),
+        } | (changes or {})
+        return self.control("log-key", content, "log")
 
     def key_begin(self, key: Key, issuer: str, **changes: object) -> int:
         content = {
@@ -281,9 +314,23 @@ class Ledger:
 
     # Proofs
 
+    @property
+    def head(self) -> str:
+        """The text of the checkpoint."""
+        return f"{self.origin}\n{len(self.leaves)}\n{b64(tree_root(self.leaves))}\n"
+
     def checkpoint(self) -> str:
-        text = f"{self.origin}\n{len(self.leaves)}\n{b64(tree_root(self.leaves))}\n"
-        return self.log.note(self.origin, text)
+        return self.log.note(self.origin, self.head)
+
+    def signed(self, *keys: Key, ml_dsa: Sequence[Key] = ()) -> str:
+        """The checkpoint with a line of each of these keys."""
+        lines = [key.line(self.origin, self.head) for key in keys]
+        lines += [key.ml_dsa_line(self.origin, self.head) for key in ml_dsa]
+        return "\n".join([self.head, "".join(lines)])
+
+    @property
+    def genesis_hash(self) -> bytes:
+        return sha256(b"\x00" + self.leaves[0])
 
     def entry(self, leaf_index: int) -> dict[str, Any]:
         path = [b64(node) for node in tree_path(leaf_index, self.leaves)]

@@ -158,3 +158,19 @@ def test_nothing_of_the_server_is_imported() -> None:
             words = line.split()
             if words[:1] in (["import"], ["from"]):
                 assert words[1].split(".")[0] not in {"ledger", "credit", "traceability", "api"}
+
+
+def test_the_hash_of_the_genesis_does_in_place_of_a_key(
+    ledger: Ledger, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = str(_written(ledger, tmp_path))
+    given = ledger.genesis_hash.hex()
+    assert main(["verify", path, "--genesis", given]) == 0
+    assert f"{given}  (hash of entry 0, for pinning)".encode() in capfdbinary.readouterr().out
+    assert main(["verify", path, "--genesis", given, "--log-key", ledger.log_key]) == 0
+    assert main(["verify", path, "--genesis", "00" * 32]) == 1
+    assert b"GENESIS_MISMATCH" in capfdbinary.readouterr().out
+    for arguments in ([], ["--genesis", "00"], ["--genesis", "x"]):
+        with pytest.raises(SystemExit) as left:
+            main(["verify", path, *arguments])
+        assert left.value.code == 2

@@ -57,7 +57,7 @@ def test_the_checkpoint_is_signed_by_the_log_and_states_the_last_root(
     example: dict[str, Any],
 ) -> None:
     note = SignedNote.parse(example["checkpoint"])
-    note.verify(VerifierKey.parse(example["log_vkey"]))
+    assert note.is_signed_by(VerifierKey.parse(example["log_vkey"]))
     assert Checkpoint.parse(note.text) == Checkpoint(
         origin="ledger.example/xinyuan",
         tree_size=5,
@@ -69,9 +69,7 @@ def test_the_checkpoint_is_signed_by_the_log_and_states_the_last_root(
 def test_the_map_key_reads_and_has_not_signed_the_log(example: dict[str, Any]) -> None:
     map_key = VerifierKey.parse(example["map_vkey"])
     assert map_key.name == "ledger.example/xinyuan/map"
-    with pytest.raises(xinyuan.VerificationError) as refused:
-        SignedNote.parse(example["checkpoint"]).verify(map_key)
-    assert refused.value.code is Code.NOTE_UNSIGNED
+    assert not SignedNote.parse(example["checkpoint"]).is_signed_by(map_key)
 
 
 def test_every_key_id_is_the_thumbprint_of_its_key(example: dict[str, Any]) -> None:

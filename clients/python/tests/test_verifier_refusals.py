@@ -6,7 +6,9 @@ the rule under test stands between them and acceptance.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -873,9 +875,9 @@ def test_the_note_of_go_s_tests_is_verified_and_no_other_text() -> None:
         "aQM="
     )
     text = "This is an example message.\n"
-    SignedNote.parse(f"{text}\n— example.com/foo {signed}\n").verify(key)
+    assert SignedNote.parse(f"{text}\n— example.com/foo {signed}\n").is_signed_by(key)
     with pytest.raises(VerificationError) as refused:
-        SignedNote.parse(f"{text}!\n\n— example.com/foo {signed}\n").verify(key)
+        SignedNote.parse(f"{text}!\n\n— example.com/foo {signed}\n").is_signed_by(key)
     assert refused.value.code is Code.NOTE_SIGNATURE_INVALID
 
 
@@ -894,7 +896,7 @@ def test_a_note_with_an_empty_line_in_its_text_is_split_at_the_last(new_key: New
     key = new_key("log")
     note = SignedNote.parse(key.note("log.example", "first\n\nsecond\n"))
     assert note.text == "first\n\nsecond\n"
-    note.verify(VerifierKey.parse(key.vkey("log.example")))
+    assert note.is_signed_by(VerifierKey.parse(key.vkey("log.example")))
 
 
 # Whatever stands where something else belongs
@@ -974,6 +976,173 @@ def test_a_path_is_named_from_the_outside_in() -> None:
 
 def test_every_code_is_spelled_as_it_is_named() -> None:
     assert [code.value for code in Code] == [code.name for code in Code]
+
+
+# The keys of the log, one after the other
+
+
+def _with_checkpoint(ledger: Ledger, checkpoint: str, *entries: int) -> bytes:
+    return ledger.written(ledger.proof("statement", *entries) | {"checkpoint": checkpoint})
+
+
+def _code(data: bytes, log_key: str | None, genesis_hash: bytes | None = None) -> Code:
+    with pytest.raises(VerificationError) as refused:
+        xinyuan.verify(data, log_key, genesis_hash=genesis_hash)
+    return refused.value.code
+
+
+def test_a_key_that_was_replaced_signs_no_later_checkpoint(ledger: Ledger, new_key: NewKey) -> None:
+    second = new_key("log-2")
+    entry, index = ledger.log_key_entry(second), ledger.statement()
+    old, new = ledger.log_key, second.vkey(ledger.origin)
+    by_new = _with_checkpoint(ledger, ledger.signed(second), index)
+    assert xinyuan.verify(by_new, new).log_key.leaf_index == entry
+    assert _code(by_new, old) is Code.LOG_KEY_REPLACED
+    assert xinyuan.verify(by_new, genesis_hash=ledger.genesis_hash).log_key.leaf_index == entry
+    # Whoever stole the old key can convince nobody who is shown the entry.
+    by_old = _with_checkpoint(ledger, ledger.signed(ledger.log), index)
+    assert _code(by_old, old) is Code.LOG_KEY_REPLACED
+    assert _code(by_old, new) is Code.NOTE_UNSIGNED
+    assert _code(by_old, None, ledger.genesis_hash) is Code.LOG_KEY_REPLACED
+
+
+def test_the_checkpoint_that_hands_over_is_good_under_either_key(
+    ledger: Ledger, new_key: NewKey
+) -> None:
+    second = new_key("log-2")
+    index = ledger.statement()
+    ledger.log_key_entry(second)
+    for keys in ((ledger.log, second), (second, ledger.log)):
+        file = _with_checkpoint(ledger, ledger.signed(*keys), index)
+        for log_key in (ledger.log_key, second.vkey(ledger.origin)):
+            assert xinyuan.verify(file, log_key).log_key.ed25519.text == second.vkey(ledger.origin)
+    broken = ledger.signed(second) + ledger.log.line(ledger.origin, "another text\n")
+    assert _code(_with_checkpoint(ledger, broken, index), second.vkey(ledger.origin)) is (
+        Code.NOTE_SIGNATURE_INVALID
+    )
+
+
+def test_a_log_of_another_root_does_not_take_over_a_key_by_naming_it(
+    ledger: Ledger, new_key: NewKey
+) -> None:
+    # The forger's genesis names the key that was pinned, and a log-key entry the forger's own.
+    forged = type(ledger)(root=new_key("forger"))
+    forged.genesis()
+    forged.key_begin(new_key("market"), forged.AUTHORITY)
+    forged.mandate(forged.AUTHORITY, "inspection")
+    forged.log_key_entry(new_key("forger"))
+    index = forged.statement()
+    file = _with_checkpoint(forged, forged.signed(new_key("forger")), index)
+    assert _code(file, ledger.log_key) is Code.LOG_KEY_REPLACED
+    assert _code(file, None, ledger.genesis_hash) is Code.GENESIS_MISMATCH
+    assert _code(file, new_key("log-2").vkey(ledger.origin)) is Code.NOTE_UNSIGNED
+
+
+def test_another_hash_of_the_genesis_is_refused_beside_a_good_key(ledger: Ledger) -> None:
+    file = ledger.written(_statement_file(ledger))
+    assert xinyuan.verify(file, ledger.log_key, genesis_hash=ledger.genesis_hash).entries
+    assert _code(file, ledger.log_key, bytes(32)) is Code.GENESIS_MISMATCH
+
+
+def test_nothing_is_verified_by_nothing(ledger: Ledger) -> None:
+    with pytest.raises(TypeError):
+        xinyuan.verify(ledger.written(_statement_file(ledger)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param({"log_key": None}, id="no key"),
+        pytest.param({"ml_dsa_44_key": "x"}, id="no post-quantum key"),
+        pytest.param({"other": 1}, id="a member too many"),
+    ],
+)
+def test_a_log_key_entry_outside_its_form_is_refused(
+    ledger: Ledger, new_key: NewKey, content: dict[str, Any]
+) -> None:
+    ledger.log_key_entry(new_key("log-2"), changes=content)
+    assert _refused(ledger, _statement_file(ledger)).code is Code.CONTROL_MALFORMED
+
+
+def test_a_log_key_of_another_name_or_type_is_refused(ledger: Ledger, new_key: NewKey) -> None:
+    second = new_key("log-2")
+    for changes in (
+        {"log_key": second.vkey("another.example")},
+        {"log_key": second.ml_dsa_vkey(ledger.origin)},
+        {"ml_dsa_44_key": second.vkey(ledger.origin)},
+        {"ml_dsa_44_key": second.ml_dsa_vkey("another.example")},
+    ):
+        other = deepcopy(ledger)
+        other.log_key_entry(second, changes=changes)
+        assert _refused(other, _statement_file(other)).code is Code.CONTROL_MALFORMED
+
+
+def test_a_log_key_entry_of_another_root_is_refused(ledger: Ledger, new_key: NewKey) -> None:
+    content = {"log_key": new_key("log-2").vkey(ledger.origin), "ml_dsa_44_key": None}
+    ledger.control("log-key", content, "log", key=new_key("forger"))
+    assert _refused(ledger, _statement_file(ledger)).code is Code.TOKEN_SIGNATURE_INVALID
+
+
+def test_a_post_quantum_signature_is_checked_beside_the_other(
+    ledger: Ledger, new_key: NewKey
+) -> None:
+    pq = new_key("pq")
+    ledger.log_key_entry(ledger.log, pq)
+    index = ledger.statement()
+    good = _with_checkpoint(ledger, ledger.signed(ledger.log, ml_dsa=[pq]), index)
+    assert len(xinyuan.verify(good, ledger.log_key).log_key.keys) == 2
+    without = _with_checkpoint(ledger, ledger.signed(ledger.log), index)
+    assert _code(without, ledger.log_key) is Code.NOTE_UNSIGNED
+    alone = _with_checkpoint(ledger, ledger.signed(ml_dsa=[pq]), index)
+    assert _code(alone, ledger.log_key) is Code.NOTE_UNSIGNED
+    stranger = ledger.signed(ledger.log, ml_dsa=[new_key("other")])
+    assert _code(_with_checkpoint(ledger, stranger, index), ledger.log_key) is (
+        Code.NOTE_SIGNATURE_UNKNOWN
+    )
+    line = pq.ml_dsa_line(ledger.origin, ledger.head)
+    material = base64.b64decode(line.split(" ")[2])
+    for at in (4, 11, 12, len(material) - 1):
+        # A bit of the time, and one of the signature.
+        changed = material[:at] + bytes([material[at] ^ 1]) + material[at + 1 :]
+        text = base64.b64encode(changed).decode()
+        note = f"{ledger.signed(ledger.log)}— {ledger.origin} {text}\n"
+        assert _code(_with_checkpoint(ledger, note, index), ledger.log_key) is (
+            Code.NOTE_SIGNATURE_INVALID
+        )
+    short = base64.b64encode(material[:-1]).decode()
+    note = f"{ledger.signed(ledger.log)}— {ledger.origin} {short}\n"
+    assert _code(_with_checkpoint(ledger, note, index), ledger.log_key) is (
+        Code.NOTE_SIGNATURE_INVALID
+    )
+
+
+def test_without_its_library_a_post_quantum_signature_is_not_passed_over(
+    ledger: Ledger, new_key: NewKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = new_key("pq")
+    ledger.log_key_entry(ledger.log, pq)
+    index = ledger.statement()
+    file = _with_checkpoint(ledger, ledger.signed(ledger.log, ml_dsa=[pq]), index)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "cryptography.exceptions", None)
+        assert _code(file, ledger.log_key) is Code.ML_DSA_UNAVAILABLE
+    assert len(xinyuan.verify(file, ledger.log_key).log_key.keys) == 2
+
+
+def test_a_statement_stands_or_falls_by_the_end_of_its_key(ledger: Ledger, new_key: NewKey) -> None:
+    before = ledger.statement()
+    ended = ledger.key_end(new_key("market"), ledger.AUTHORITY)
+    after = ledger.statement()
+    verified = xinyuan.verify(ledger.written(ledger.proof("statement", before)), ledger.log_key)
+    assert verified.entries[0].leaf_index == before
+    refusal = _refused(ledger, ledger.proof("statement", after))
+    assert refusal.code is Code.KEY_ENDED
+    assert refusal.message.startswith(f"entry {ended} ended key")
+    # Whoever keeps a log's own entries back is believed; that is said of every file.
+    others = [index for index in range(len(ledger.shown)) if index not in (before, ended, after)]
+    hidden = ledger.proof("statement", after, controls=others)
+    verified = xinyuan.verify(ledger.written(hidden), ledger.log_key)
+    assert "no key end, mandate or log key is left out" in verified.not_proven[0]
 
 
 def test_every_code_is_earned_by_a_test_of_this_folder() -> None:

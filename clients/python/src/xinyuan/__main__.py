@@ -1,9 +1,9 @@
 """The `xinyuan` command: reads one proof file, prints the verdict.
 
-    main     `xinyuan verify FILE --log-key VKEY [--policy FILE] [--leaf FILE] [--json]`
+    main     `xinyuan verify FILE --log-key VKEY [--genesis HASH] [--policy FILE] [--leaf FILE]`
     Outcome  the exit status: 0 verified, 1 refused, 2 the command itself cannot be carried out
 
-Everything it decides by lies in the files and the key; it opens no connection.
+Everything it decides by lies in the files, the key and the hash; it opens no connection.
 """
 
 import argparse
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+
+_HASH_SIZE = 32
 
 
 class Outcome(IntEnum):
@@ -37,9 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify.add_argument("file", type=Path, metavar="FILE", help="the proof file")
     verify.add_argument(
         "--log-key",
-        required=True,
         metavar="VKEY",
         help="the log's verifier key, name+id+key, from a source you trust other than the file",
+    )
+    verify.add_argument(
+        "--genesis",
+        type=_hash,
+        metavar="HASH",
+        help="in its place, or beside it: the hash of the log's entry 0, which outlasts its keys",
     )
     verify.add_argument(
         "--policy",
@@ -55,19 +62,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args(arguments)
+    if chosen.log_key is None and chosen.genesis is None:
+        verify.error("one of --log-key and --genesis is required")
     return _verify(
         chosen.file,
         log_key=chosen.log_key,
+        genesis_hash=chosen.genesis,
         policy_file=chosen.policy,
         leaf_file=chosen.leaf,
         as_json=chosen.json,
     )
 
 
+def _hash(text: str) -> bytes:
+    hash_ = bytes.fromhex(text)
+    if len(hash_) != _HASH_SIZE:
+        raise ValueError(text)
+    return hash_
+
+
 def _verify(
     file: Path,
     *,
-    log_key: str,
+    log_key: str | None,
+    genesis_hash: bytes | None,
     policy_file: Path | None,
     leaf_file: Path | None,
     as_json: bool,
@@ -89,13 +107,16 @@ def _verify(
     try:
         policy = None if policy_text is None else WitnessPolicy.parse(policy_text)
         if ProofForm.of(data) is not None:
+            if log_key is None:
+                sys.stderr.write("xinyuan: --log-key: a proof of one leaf shows no keys\n")
+                return Outcome.USAGE
             shown = verify_leaf_proof(data, log_key, leaf=leaf, policy=policy)
             _print(report.leaf_json(shown) if as_json else report.leaf_text(shown))
             return Outcome.VERIFIED
         if leaf is not None:
             sys.stderr.write("xinyuan: --leaf: a proof file brings its own leaves\n")
             return Outcome.USAGE
-        verified = verify(data, log_key, policy=policy)
+        verified = verify(data, log_key, genesis_hash=genesis_hash, policy=policy)
     except VerificationError as error:
         usage = {Code.LOG_KEY_MALFORMED: "--log-key", Code.POLICY_MALFORMED: "--policy"}
         if error.code in usage:

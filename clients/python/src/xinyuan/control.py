@@ -2,8 +2,10 @@
 
     Control         one control token, its signature checked against the root key
     Genesis         entry 0: origin, operator, root key, log key, map log
+    LogKey          other keys sign the log's checkpoints
     KeyBegin KeyEnd Mandate Policy  the content of the other kinds a proof carries
     ControlHistory  the entries of one proof file, in index order
+    ControlHistory.log_key_at  whose checkpoints those of a size are
     ControlHistory.signer_of   who signed an entry, refused unless the key was in force
     ControlHistory.mandate_of  what an issuer might state at an index
 
@@ -22,7 +24,7 @@ from xinyuan.canonical import Json
 from xinyuan.errors import Code, VerificationError, located
 from xinyuan.fields import Fields
 from xinyuan.label import Label, control_label
-from xinyuan.note import VerifierKey
+from xinyuan.note import KeyType, VerifierKey
 from xinyuan.token import PublicKey, Token, TokenType
 
 _LANGUAGES = ("en", "zh")
@@ -115,6 +117,34 @@ class Genesis:
             )
         control.token.verify(root_key)
         return genesis
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """From this index on, the log signs with these keys: Ed25519, and ML-DSA-44 if there is one."""
+
+    leaf_index: int
+    ed25519: VerifierKey
+    ml_dsa_44: VerifierKey | None
+
+    @classmethod
+    def parse(cls, control: Control, leaf_index: int, *, origin: str) -> Self:
+        """Take the content `{log_key, ml_dsa_44_key}`."""
+        with located("payload", "content"):
+            fields = control.fields("log_key", "ml_dsa_44_key")
+            ed25519, ml_dsa_44 = _verifier_key(fields, "log_key"), None
+            if fields.values["ml_dsa_44_key"] is not None:
+                ml_dsa_44 = _verifier_key(fields, "ml_dsa_44_key", KeyType.ML_DSA_44)
+            log_key = cls(leaf_index=leaf_index, ed25519=ed25519, ml_dsa_44=ml_dsa_44)
+            if any(key.name != origin for key in log_key.keys):
+                raise fields.refusal("log_key", "its name is not the origin")
+        control.governs("log")
+        return log_key
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """All that sign a checkpoint."""
+        return (self.ed25519,) if self.ml_dsa_44 is None else (self.ed25519, self.ml_dsa_44)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +256,7 @@ class ControlHistory:
     """The control entries a proof carries. That none is left out is the operator's word."""
 
     genesis: Genesis
+    log_keys: tuple[LogKey, ...]
     key_begins: tuple[KeyBegin, ...]
     key_ends: tuple[KeyEnd, ...]
     mandates: tuple[Mandate, ...]
@@ -237,6 +268,7 @@ class ControlHistory:
             raise VerificationError(Code.GENESIS_MISSING, "the first control entry is entry 0")
         with located(0, "control"):
             genesis = Genesis.parse(Control.parse(controls[0][1]))
+        log_keys = [LogKey(leaf_index=0, ed25519=genesis.log_key, ml_dsa_44=None)]
         key_begins: list[KeyBegin] = []
         key_ends: list[KeyEnd] = []
         mandates: list[Mandate] = []
@@ -245,6 +277,8 @@ class ControlHistory:
                 control = Control.parse(text)
                 control.token.verify(genesis.root_key)
                 match control.control:
+                    case "log-key":
+                        log_keys.append(LogKey.parse(control, leaf_index, origin=genesis.origin))
                     case "key-begin":
                         key_begins.append(KeyBegin.parse(control, leaf_index))
                     case "key-end":
@@ -259,10 +293,19 @@ class ControlHistory:
                         )
         return cls(
             genesis=genesis,
+            log_keys=tuple(log_keys),
             key_begins=tuple(key_begins),
             key_ends=tuple(key_ends),
             mandates=tuple(mandates),
         )
+
+    def log_key_at(self, tree_size: int) -> LogKey:
+        """Give the keys that sign the checkpoint of this size: the last ones named below it."""
+        return [log_key for log_key in self.log_keys if log_key.leaf_index < tree_size][-1]
+
+    def is_log_key(self, key: VerifierKey) -> bool:
+        """Say whether the log ever named this key for its checkpoints."""
+        return any(key in log_key.keys for log_key in self.log_keys)
 
     def signer_of(self, token: Token, issuer: Label, leaf_index: int) -> KeyBegin:
         """Give the key that signed `token`, in force for `issuer` at `leaf_index`."""
@@ -301,8 +344,8 @@ class ControlHistory:
         return earlier[-1] if earlier else None
 
 
-def _verifier_key(fields: Fields, name: str) -> VerifierKey:
+def _verifier_key(fields: Fields, name: str, key_type: KeyType = KeyType.ED25519) -> VerifierKey:
     try:
-        return VerifierKey.parse(fields.text(name))
+        return VerifierKey.parse(fields.text(name), key_type)
     except VerificationError as error:
         raise fields.refusal(name, error.message) from error

@@ -20,6 +20,7 @@ class Code(StrEnum):
     """Why a proof is refused. Closed: callers may match over it."""
 
     LOG_KEY_MALFORMED = "LOG_KEY_MALFORMED"
+    LOG_KEY_REPLACED = "LOG_KEY_REPLACED"
     FILE_TOO_LARGE = "FILE_TOO_LARGE"
     FILE_MALFORMED = "FILE_MALFORMED"
     FORMAT_UNKNOWN = "FORMAT_UNKNOWN"

@@ -138,7 +138,7 @@ def _log_proof(
                 Code.CHECKPOINT_ORIGIN_MISMATCH,
                 f"the checkpoint is of {checkpoint.origin!a}, the key of {key.name!a}",
             )
-        others = note.strangers(key)
+        others = note.strangers([key])
         cosignatures = policy.judge(note, checkpoint, others) if policy else unjudged(others)
     shown = _leaf(leaf if leaf is not None else extra)
     merkle.verify_inclusion(

@@ -1,10 +1,12 @@
 """C2SP signed-note: a text, an empty line, and lines that sign it.
 
-    VerifierKey    `name+key id+base64(type, key)`, Ed25519 only
+    KeyType        Ed25519, or ML-DSA-44 in the form of a cosignature
+    VerifierKey    `name+key id+base64(type, key)`
     SignatureLine  one `— name base64(key id, signature)`
     SignedNote     the text and its signature lines
-    SignedNote.verify     refuses unless the key has signed
-    SignedNote.strangers  the lines that a key has not made
+    SignedNote.is_signed_by  whether the key has signed; a line of it that fails is refused
+    SignedNote.verify        refuses unless the key has signed
+    SignedNote.strangers     the lines that none of some keys has made
 
 Key id = first 4 bytes of SHA-256(name, LF, type byte, key). Names hold neither "+" nor
 white space. A note holds no control character but LF. Pure.
@@ -12,17 +14,34 @@ white space. A note holds no control character but LF. Pure.
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Self
 
 from xinyuan import exact_base64, signature
+from xinyuan.checkpoint import Checkpoint
+from xinyuan.cosignature import CosignerKey
 from xinyuan.errors import Code, VerificationError
 
-_ED25519 = b"\x01"
 _KEY_ID = re.compile(r"[0-9a-f]{8}")
 _KEY_ID_SIZE = 4
 # The bound of Go's reader; sixteen is what C2SP asks every reader to take.
 SIGNATURES_MAX = 100
+
+
+class KeyType(IntEnum):
+    """The byte before the key of a verifier key."""
+
+    ED25519 = 0x01
+    ML_DSA_44 = 0x06
+
+    @property
+    def public_key_size(self) -> int:
+        """How long a key of this type is."""
+        if self is KeyType.ML_DSA_44:
+            return signature.ML_DSA_PUBLIC_KEY_SIZE
+        return signature.PUBLIC_KEY_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +52,11 @@ class VerifierKey:
     key_id: bytes
     public_key: bytes
     text: str
+    key_type: KeyType = KeyType.ED25519
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Take the exact spelling of an Ed25519 verifier key."""
+    def parse(cls, text: str, key_type: KeyType = KeyType.ED25519) -> Self:
+        """Take the exact spelling of a verifier key of that type."""
         # The base64 may itself hold "+", so only the first two separate.
         parts = text.split("+", 2)
         if len(parts) != 3:
@@ -50,12 +70,22 @@ class VerifierKey:
             typed = exact_base64.decode_standard(encoded)
         except ValueError as error:
             raise _key("its last part is not base64") from error
-        if typed[:1] != _ED25519 or len(typed) != 1 + signature.PUBLIC_KEY_SIZE:
-            raise _key("it is not an Ed25519 key")
+        if typed[:1] != bytes([key_type]) or len(typed) != 1 + key_type.public_key_size:
+            raise _key(f"it is no {key_type.name} key")
         expected = hashlib.sha256(name.encode("utf-8") + b"\n" + typed).digest()[:_KEY_ID_SIZE]
         if bytes.fromhex(key_id) != expected:
             raise _key("its key id does not belong to its name and key")
-        return cls(name=name, key_id=expected, public_key=typed[1:], text=text)
+        return cls(name=name, key_id=expected, public_key=typed[1:], text=text, key_type=key_type)
+
+    def accepts(self, note: str, signed: bytes) -> bool:
+        """Say whether `signed`, a line without its key id, signs the text of a note."""
+        if self.key_type is KeyType.ED25519:
+            return len(signed) == signature.SIGNATURE_SIZE and signature.is_valid(
+                self.public_key, note.encode("utf-8"), signed
+            )
+        # An ML-DSA-44 line of a log has the form of a cosignature (tlog-checkpoint "Signatures").
+        cosigner = CosignerKey(self.name, self.key_id, self.key_type, self.public_key)
+        return cosigner.accepts(note, Checkpoint.parse(note), signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +103,7 @@ class SignatureLine:
 
 @dataclass(frozen=True, slots=True)
 class SignedNote:
-    """A note that reads well; nothing is believed before `verify`."""
+    """A note that reads well; nothing is believed before a key was asked."""
 
     text: str
     signatures: tuple[SignatureLine, ...]
@@ -97,24 +127,26 @@ class SignedNote:
             raise _malformed("one key signs it twice")
         return cls(text=text, signatures=signatures)
 
-    def verify(self, key: VerifierKey) -> None:
-        """Refuse unless `key` has signed the text. Lines of other keys are not judged."""
+    def is_signed_by(self, key: VerifierKey) -> bool:
+        """Say whether `key` has signed. Refuse a line that says so and does not fit."""
         line = next((line for line in self.signatures if line.claims(key)), None)
-        if line is None:
-            raise VerificationError(
-                Code.NOTE_UNSIGNED, f"the checkpoint bears no signature of {key.text}"
-            )
-        if len(line.signature) != signature.SIGNATURE_SIZE or not signature.is_valid(
-            key.public_key, self.text.encode("utf-8"), line.signature
-        ):
+        if line is not None and not key.accepts(self.text, line.signature):
             raise VerificationError(
                 Code.NOTE_SIGNATURE_INVALID,
                 f"the signature of {key.name} does not fit the checkpoint",
             )
+        return line is not None
 
-    def strangers(self, key: VerifierKey) -> tuple[SignatureLine, ...]:
-        """Give the lines that `verify` leaves unjudged."""
-        return tuple(line for line in self.signatures if not line.claims(key))
+    def verify(self, key: VerifierKey) -> None:
+        """Refuse unless `key` has signed the text. Lines of other keys are not judged."""
+        if not self.is_signed_by(key):
+            raise VerificationError(
+                Code.NOTE_UNSIGNED, f"the checkpoint bears no signature of {key.text}"
+            )
+
+    def strangers(self, keys: Sequence[VerifierKey]) -> tuple[SignatureLine, ...]:
+        """Give the lines that none of these keys claims."""
+        return tuple(line for line in self.signatures if not any(map(line.claims, keys)))
 
 
 def _signature_line(line: str) -> SignatureLine:

@@ -10,7 +10,7 @@
 A file is one line of canonical JSON and one LF. Nothing in it goes unchecked, so that a
 change of any byte is refused; but cosignatures are checked only where the caller brings a
 witness policy. What else it shows rests on one thing the caller brings: the log's verifier
-key. Pure.
+key, or the hash of its genesis, from which its keys descend. Pure.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from xinyuan import canonical, exact_base64, leaf, merkle
 from xinyuan.canonical import Json
 from xinyuan.capture import Capture, Event, Party
 from xinyuan.checkpoint import Checkpoint
-from xinyuan.control import Control, ControlHistory, Genesis, KeyBegin, Mandate, Policy
+from xinyuan.control import Control, ControlHistory, Genesis, KeyBegin, LogKey, Mandate, Policy
 from xinyuan.errors import Code, VerificationError, located
 from xinyuan.fields import Fields
 from xinyuan.label import Label
@@ -106,6 +106,7 @@ class Verified:
     cosignatures: Cosignatures
     genesis: Genesis
     genesis_hash: bytes
+    log_key: LogKey
     entries: tuple[ProvenEntry, ...]
     policies: tuple[Policy, ...]
 
@@ -114,7 +115,7 @@ class Verified:
         """What the reader might take for proven and is not."""
         sentences = [
             "Completeness rests on the operator: that these are all entries about the subject, "
-            "and that no key end or mandate is left out.",
+            "and that no key end, mandate or log key is left out.",
             *self.cosignatures.not_proven,
             "Truth: a signature shows who stated something, not that it is so.",
         ]
@@ -135,21 +136,51 @@ class Verified:
         return tuple(sentences)
 
 
-def verify(data: bytes, log_key: str, *, policy: WitnessPolicy | None = None) -> Verified:
-    """Check a proof file against the log's verifier key; raise VerificationError if it fails.
+def verify(
+    data: bytes,
+    log_key: str | None = None,
+    *,
+    genesis_hash: bytes | None = None,
+    policy: WitnessPolicy | None = None,
+) -> Verified:
+    """Check a proof file; raise VerificationError if it fails.
 
+    Against the log's verifier key, the hash of its genesis, or both. The hash outlasts a key: the
+    keys that replaced the first are found in the file, each signed by the root key of genesis.
     With a witness policy a checkpoint that lacks its quorum is refused.
     """
-    key = VerifierKey.parse(log_key)
+    if log_key is None and genesis_hash is None:
+        raise TypeError("a log key or the hash of a genesis is needed")
+    key = None if log_key is None else VerifierKey.parse(log_key)
     file = _File.parse(data)
     with located("checkpoint"):
-        checkpoint, cosignatures = _checkpoint(file.checkpoint, key, policy)
+        note = SignedNote.parse(file.checkpoint)
+        checkpoint = Checkpoint.parse(note.text)
+        signed = key is None or note.is_signed_by(key)
+        if signed and key is not None and checkpoint.origin != key.name:
+            raise _origin_mismatch(checkpoint, key)
     controls = [
         (entry.leaf_index, _included(entry, checkpoint, _control_leaf)) for entry in file.controls
     ]
     with located("controls"):
         history = ControlHistory.read(controls)
-        _check_genesis(history.genesis, key)
+        genesis_leaf_hash = merkle.leaf_hash(_control_leaf(file.controls[0])[0])
+        if genesis_hash is not None and genesis_leaf_hash != genesis_hash:
+            raise VerificationError(
+                Code.GENESIS_MISMATCH,
+                f"genesis has the hash {genesis_leaf_hash.hex()}, not the one given",
+                path=(0,),
+            )
+        if key is not None and signed and not history.is_log_key(key):
+            raise VerificationError(
+                Code.GENESIS_MISMATCH,
+                f"genesis names the log key {history.genesis.log_key.text}, not the one given",
+                path=(0, "control", "payload", "content", "log_key"),
+            )
+    with located("checkpoint"):
+        if key is not None and not signed:
+            raise _unsigned(note, history, key)
+        cosignatures = _check_log_keys(note, checkpoint, history, policy)
     policies = tuple(_policy(entry, checkpoint, history) for entry in file.policies)
     entries = tuple(_entry(entry, checkpoint, history) for entry in file.entries)
     for position, proven in enumerate(entries):
@@ -165,7 +196,8 @@ def verify(data: bytes, log_key: str, *, policy: WitnessPolicy | None = None) ->
         checkpoint=checkpoint,
         cosignatures=cosignatures,
         genesis=history.genesis,
-        genesis_hash=merkle.leaf_hash(_control_leaf(file.controls[0])[0]),
+        genesis_hash=genesis_leaf_hash,
+        log_key=history.log_key_at(checkpoint.tree_size),
         entries=entries,
         policies=policies,
     )
@@ -275,35 +307,55 @@ def _entries(fields: Fields, name: str) -> tuple[_Entry, ...]:
     return tuple(entries)
 
 
-def _checkpoint(
-    text: str, key: VerifierKey, policy: WitnessPolicy | None
-) -> tuple[Checkpoint, Cosignatures]:
-    note = SignedNote.parse(text)
-    note.verify(key)
-    others = note.strangers(key)
+def _check_log_keys(
+    note: SignedNote, checkpoint: Checkpoint, history: ControlHistory, policy: WitnessPolicy | None
+) -> Cosignatures:
+    """Refuse unless the keys of its size have signed the checkpoint; say who cosigned it."""
+    log_key = history.log_key_at(checkpoint.tree_size)
+    if checkpoint.origin != history.genesis.origin:
+        raise _origin_mismatch(checkpoint, log_key.ed25519)
+    keys = tuple(dict.fromkeys(key for log_key in history.log_keys for key in log_key.keys))
+    others = note.strangers(keys)
     # C2SP lets readers pass over lines of unknown keys. Those of witnesses are named in the
     # verdict; one in the log's own name would go unchecked and look like the log's.
-    if any(line.name == key.name for line in others):
+    if any(line.name == checkpoint.origin for line in others):
         raise VerificationError(
             Code.NOTE_SIGNATURE_UNKNOWN,
-            f"a signature line names {key.name!a}, under a key that is not known",
+            f"a signature line names {checkpoint.origin!a}, under a key that is not known",
         )
-    checkpoint = Checkpoint.parse(note.text)
-    if checkpoint.origin != key.name:
+    signed = [key for key in keys if note.is_signed_by(key)]
+    if any(key not in signed for key in log_key.keys):
+        if any(key not in log_key.keys for key in signed):
+            raise _replaced(log_key)
         raise VerificationError(
-            Code.CHECKPOINT_ORIGIN_MISMATCH,
-            f"the checkpoint is of {checkpoint.origin!a}, the key of {key.name!a}",
+            Code.NOTE_UNSIGNED,
+            f"the checkpoint lacks a signature of the keys that entry {log_key.leaf_index} names",
         )
-    return checkpoint, policy.judge(note, checkpoint, others) if policy else unjudged(others)
+    return policy.judge(note, checkpoint, others) if policy else unjudged(others)
 
 
-def _check_genesis(genesis: Genesis, key: VerifierKey) -> None:
-    if genesis.log_key != key:
-        raise VerificationError(
-            Code.GENESIS_MISMATCH,
-            f"genesis names the log key {genesis.log_key.text}, not the one given",
-            path=(0, "control", "payload", "content", "log_key"),
-        )
+def _unsigned(note: SignedNote, history: ControlHistory, key: VerifierKey) -> VerificationError:
+    """The key that was given has not signed: because another has taken its place, or never did."""
+    last = history.log_keys[-1]
+    if history.is_log_key(key) and key not in last.keys and note.is_signed_by(last.ed25519):
+        return _replaced(last)
+    return VerificationError(Code.NOTE_UNSIGNED, f"the checkpoint bears no signature of {key.text}")
+
+
+def _replaced(log_key: LogKey) -> VerificationError:
+    # Anyone can write such a file, so it must not be the one to say which key to trust instead.
+    return VerificationError(
+        Code.LOG_KEY_REPLACED,
+        f"as the file has it, entry {log_key.leaf_index} replaced that key of the log; give the "
+        "hash of the log's genesis to have that checked",
+    )
+
+
+def _origin_mismatch(checkpoint: Checkpoint, key: VerifierKey) -> VerificationError:
+    return VerificationError(
+        Code.CHECKPOINT_ORIGIN_MISMATCH,
+        f"the checkpoint is of {checkpoint.origin!a}, the key of {key.name!a}",
+    )
 
 
 _Shown = TypeVar("_Shown")

@@ -18,6 +18,7 @@ from xinyuan.control import KeyBegin
 from xinyuan.errors import VerificationError
 from xinyuan.exact_base64 import encode_standard, encode_url
 from xinyuan.leaf_proof import VerifiedLeaf
+from xinyuan.note import KeyType
 from xinyuan.policy import Cosignatures
 from xinyuan.proof import ProvenCapture, ProvenStatement, Verified
 from xinyuan.statement import WEIGHING
@@ -85,6 +86,8 @@ def verified_json(verified: Verified) -> str:
             ],
             "genesis_hash": verified.genesis_hash.hex(),
             "kind": verified.kind.value,
+            "log_key_index": verified.log_key.leaf_index,
+            "log_keys": [key.text for key in verified.log_key.keys],
             "not_proven": list(verified.not_proven),
             "operator": verified.genesis.operator,
             "policies": [
@@ -123,6 +126,10 @@ def _verified_lines(verified: Verified) -> Iterator[str]:
     yield _line("tree size", f"{checkpoint.tree_size} entries")
     yield _line("root hash", encode_standard(checkpoint.root_hash))
     yield from _cosignature_lines(verified.cosignatures)
+    since = f"since entry {verified.log_key.leaf_index}"
+    for key in verified.log_key.keys:
+        kind = "Ed25519" if key.key_type is KeyType.ED25519 else "ML-DSA-44"
+        yield _line("signed with", f"{kind} key {key.key_id.hex()}, {since}")
     yield _line("genesis", f"{verified.genesis_hash.hex()}  (hash of entry 0, for pinning)")
     for entry in verified.entries:
         yield ""
