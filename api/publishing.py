@@ -84,6 +84,8 @@ class Publishing:
                 logger.exception("publishing the checkpoint failed; trying again")
                 went_on = False
             if not went_on:
+                # Not `wait_for`: before Python 3.12 it may drop the cancellation of `close`.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._sequencer.grown_beyond(size), TICK_S)
+                    async with asyncio.timeout(TICK_S):
+                        await self._sequencer.grown_beyond(size)
             await asyncio.sleep(PAUSE_S)

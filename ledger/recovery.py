@@ -18,7 +18,6 @@ writer's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -67,6 +66,7 @@ class _Covered:
     """Bodies, and the signed head that first covers them."""
 
     admitted: tuple[Admitted, ...]
+    tiles: tuple[tuple[Tile, bytes], ...]
     head: Checkpoint
     note: str
     logged_at: datetime
@@ -92,7 +92,6 @@ class Recovery:
         self._bytes_pending = 0
         self._covered: list[_Covered] = []
         self._bytes_covered = 0
-        self._tiles: dict[tuple[int, int], tuple[Tile, bytes]] = {}
 
     @classmethod
     async def opened(cls, database: Database, genesis_hash: bytes) -> Self:
@@ -158,31 +157,24 @@ class Recovery:
                 if size != self._written_size:
                     raise _fenced(self._written_size)
                 for covered in self._covered:
+                    # Head by head as the sequencer did, so that each has the partial tiles that
+                    # whoever saw it may ask for.
                     await insert_rows(session, covered.admitted, covered.logged_at)
-                await tiles_of(session).write(session, size, _in_order(self._tiles))
-                await session.execute(insert(CheckpointRow), self._checkpoint_rows())
+                    await tiles_of(session).write(session, size, covered.tiles)
+                    row = {
+                        "tree_size": covered.head.tree_size,
+                        "previous_size": size,
+                        "root_hash": covered.head.root_hash,
+                        "note": covered.note,
+                        "logged_at": covered.logged_at,
+                    }
+                    await session.execute(insert(CheckpointRow), [row])
+                    size = covered.head.tree_size
         except IntegrityError as error:
             raise _fenced(self._written_size) from error
         self._written_size = self._covered[-1].head.tree_size
         self._covered.clear()
-        self._tiles.clear()
         self._bytes_covered = 0
-
-    def _checkpoint_rows(self) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        previous_size = self._written_size
-        for covered in self._covered:
-            rows.append(
-                {
-                    "tree_size": covered.head.tree_size,
-                    "previous_size": previous_size,
-                    "root_hash": covered.head.root_hash,
-                    "note": covered.note,
-                    "logged_at": covered.logged_at,
-                }
-            )
-            previous_size = covered.head.tree_size
-        return rows
 
     def _admit(self, body: Body) -> None:
         leaf_index = self._edge.tree_size + len(self._pending)
@@ -214,10 +206,9 @@ class Recovery:
         if self._last_logged_at is not None and line.logged_at < self._last_logged_at:
             raise InstantChanged("it is older than the checkpoint before it", path=path)
         self._edge, self._last_logged_at = edge, line.logged_at
-        for tile, data in tiles:
-            # A partial tile of an earlier head gives way to its longer form.
-            self._tiles[tile.level, tile.index] = (tile, data)
-        self._covered.append(_Covered(tuple(self._pending), head, line.note, line.logged_at))
+        self._covered.append(
+            _Covered(tuple(self._pending), tuple(tiles), head, line.note, line.logged_at)
+        )
         self._pending.clear()
         self._bytes_covered += self._bytes_pending
         self._bytes_pending = 0
@@ -225,8 +216,3 @@ class Recovery:
 
 def _fenced(tree_size: int) -> WriterFenced:
     return WriterFenced(f"another writer extended the log beyond {tree_size}")
-
-
-def _in_order(tiles: dict[tuple[int, int], tuple[Tile, bytes]]) -> Sequence[tuple[Tile, bytes]]:
-    """By level and index, as the sequencer has them: each level's first may replace a row."""
-    return [tiles[key] for key in sorted(tiles)]

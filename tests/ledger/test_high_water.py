@@ -1,6 +1,6 @@
 """The high-water file, ARCHITECTURE invariants 1 and 2: what it says whatever happened.
 
-The order of a batch, the database's commit and then this file, is held in `test_sequencer.py`.
+The last tests hold the order of a batch: the database's commit, then this file, then the answer.
 """
 
 import asyncio

@@ -49,6 +49,8 @@ from ledger.opening_feed import (
 )
 from ledger.recovery import Recovery
 from ledger.tables import Base, DisclosureRow, TileRow
+from ledger.tile_folder import TileFolder
+from ledger.tile_store import keep_tiles_in
 from ledger.token import public_key_of, thumbprint
 from tests.world import (
     DAIRY,
@@ -184,6 +186,29 @@ async def test_a_backup_of_any_size_catches_up_and_is_signed_on_from(
             assert fresh.leaf_index == again.tree_size
             await world.sequencer.close()
             await audit_database(database, trusted=[LOG.verifier], signatures=True)
+
+
+async def test_a_backup_beside_a_newer_folder_of_tiles_catches_up_with_its_files(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with World.opened(f"sqlite+aiosqlite:///{tmp_path / 'source.sqlite'}") as world:
+        await told(world)
+        lines = await feed_of(world.database)
+    folder = TileFolder(tmp_path / "tiles")
+    async with empty(f"sqlite+aiosqlite:///{tmp_path / 'lost.sqlite'}") as database:
+        keep_tiles_in(database, folder)
+        newest = await recovered(database, lines)
+        async with database.reading() as session:
+            files = await folder.check(session)
+    async with empty(database_url) as database:
+        keep_tiles_in(database, folder)
+        ends = [number for number, line in enumerate(lines) if line.startswith(b'{"checkp')]
+        await recovered(database, lines[: ends[8] + 1])
+        again = await recovered(database, lines[ends[8] + 1 :])
+        assert again.tree_size == newest.tree_size
+        async with database.reading() as session:
+            assert await folder.check(session) == files
+        await audit_database(database, log_key=LOG.verifier)
 
 
 def head_over(lines: list[bytes], change: Callable[[FeedCheckpoint], bytes]) -> list[bytes]:
