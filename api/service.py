@@ -53,6 +53,7 @@ from ledger.log_keys import LogSigners
 from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
+from ledger.subjects import SubjectView
 from ledger.writer import Writer
 from ledger.writer_lock import WriterLock
 from traceability.events import TraceView
@@ -63,7 +64,7 @@ CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 def views() -> tuple[View, ...]:
     """Bindings come first: filings of persons look them up."""
-    return (BindingView(), EnterpriseView(), CreditView(), TraceView())
+    return (BindingView(), SubjectView(), EnterpriseView(), CreditView(), TraceView())
 
 
 def system_clock() -> datetime:

@@ -41,6 +41,7 @@ cosigned        heads kept with their cosignatures
 sequencer       the one writer
 entries         reading log and opening store, and proofs
 follower        views follow the log
+subjects        which entries stand under a label
 directory       enterprises as filed, persons as bound
 audit           a log hashed again, and held against what was signed
 auditor         the audit of a database

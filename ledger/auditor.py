@@ -240,7 +240,9 @@ class StoredLog:
         The opening store says where those entries are; or else every leaf is looked at.
         """
         if by_opening:
-            named = select(OpeningRow.leaf_index).where(OpeningRow.subject == LOG_LABEL)
+            named = select(OpeningRow.leaf_index).where(
+                OpeningRow.form == "control", OpeningRow.subject == LOG_LABEL
+            )
             wanted: ColumnElement[bool] = or_(
                 EntryRow.leaf_index == 0, EntryRow.leaf_index.in_(named)
             )

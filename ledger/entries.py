@@ -40,10 +40,12 @@ from ledger.seal import Capture, Party, SealedEvent
 from ledger.tables import (
     CaptureRow,
     CheckpointRow,
+    CursorRow,
     DisclosureRow,
     EntryRow,
     EventRow,
     OpeningRow,
+    SubjectEntryRow,
 )
 from ledger.tile_store import tiles_of
 from ledger.tiles import (
@@ -57,6 +59,9 @@ from ledger.tiles import (
     width_in_tree,
 )
 from ledger.token import Token
+
+SUBJECT_VIEW = "subject"
+"""The name of the view that knows which entries stand under a label (`ledger.subjects`)."""
 
 READ_MAX = 1_000
 """Entries of one `read`: some 3 MB of statements, or more where captures are among them."""
@@ -157,7 +162,13 @@ class Entries:
 
     async def log_keys(self, tree_size: int) -> LogKeys:
         """The log's own keys as the entries below `tree_size` have them."""
-        indexes = await self.indexes_of(LOG_LABEL, tree_size)
+        # By the index of control entries, of which a log has some hundred.
+        query = select(OpeningRow.leaf_index).where(
+            OpeningRow.form == "control",
+            OpeningRow.leaf_index < tree_size,
+            OpeningRow.subject == LOG_LABEL,
+        )
+        indexes = (await self._session.scalars(query.order_by(OpeningRow.leaf_index))).all()
         log_keys = LogKeys()
         for first in range(0, len(indexes), READ_MAX):
             for entry in await self.of_indexes(indexes[first : first + READ_MAX]):
@@ -167,13 +178,27 @@ class Entries:
         return log_keys
 
     async def indexes_of(self, subject: SubjectLabel, tree_size: int) -> Sequence[int]:
-        """Indexes of all entries under a label, in order."""
+        """Indexes of all entries under a label, in order.
+
+        Of the view `subject`, and of every entry that it has not read yet.
+        """
+        followed = select(CursorRow.next_index).where(CursorRow.view == SUBJECT_VIEW)
+        told = await self._session.scalar(followed) or 0
         query = (
+            select(SubjectEntryRow.leaf_index)
+            .where(SubjectEntryRow.subject == subject, SubjectEntryRow.leaf_index < tree_size)
+            .order_by(SubjectEntryRow.leaf_index)
+        )
+        beyond = (
             select(OpeningRow.leaf_index)
-            .where(OpeningRow.subject == subject, OpeningRow.leaf_index < tree_size)
+            .where(
+                OpeningRow.leaf_index >= told,
+                OpeningRow.leaf_index < tree_size,
+                OpeningRow.subject == subject,
+            )
             .order_by(OpeningRow.leaf_index)
         )
-        return (await self._session.scalars(query)).all()
+        return [*await self._session.scalars(query), *await self._session.scalars(beyond)]
 
     async def head(self) -> Head:
         """The newest checkpoint. Raises `LedgerEmpty`."""

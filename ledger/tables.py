@@ -12,6 +12,7 @@
     CaptureRow         opening store: context and party of a capture
     EventRow           opening store: bytes and secret of each captured event
     BindingRow         view: which one-person business a random label stands for
+    SubjectEntryRow    view: which entries stand under a label
     EnterpriseRow      view: enterprises as their filings name them
     CursorRow          how far each view has read
 
@@ -133,7 +134,6 @@ class OpeningRow(Base):
     __tablename__ = "ledger_opening"
     __table_args__ = (
         UniqueConstraint("issuer", "jti"),
-        Index("ix_ledger_opening_subject", "subject", "leaf_index"),
         Index(
             "ix_ledger_opening_control",
             "leaf_index",
@@ -202,6 +202,16 @@ class BindingRow(Base):
     scheme: Mapped[str] = mapped_column(String(8))
     identifier: Mapped[str] = mapped_column(String(64))
     leaf_index: Mapped[int] = mapped_column(BigInteger)
+
+
+class SubjectEntryRow(Base):
+    """View: which entries stand under a label."""
+
+    __tablename__ = "ledger_subject_entry"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  (SQLAlchemy's own form)
+
+    subject: Mapped[SubjectLabel] = mapped_column(Label, primary_key=True)
+    leaf_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
 class EnterpriseRow(Base):

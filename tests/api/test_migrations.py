@@ -16,7 +16,10 @@ import credit.tables
 import traceability.tables
 from api.migration import BASE, HEAD, SCRIPTS, DatabaseNotAtHead, migrate, require_head
 from ledger.database import Database
-from ledger.tables import Base, EntryRow
+from ledger.follower import Follower
+from ledger.subjects import SubjectView
+from ledger.tables import Base, EntryRow, OpeningRow
+from tests.world import World, failed_inspection, rows_of_all_tables
 
 FOLDERS = (credit.tables, traceability.tables)
 """Each adds its tables to the one metadata."""
@@ -128,3 +131,28 @@ def test_the_head_in_the_code_is_the_newest_step() -> None:
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_a_log_keeps_its_entries_through_every_step_down_and_up_again(
+    database_url: str,
+) -> None:
+    async with connected(database_url) as database:
+        await migrate(database)
+    async with World.opened(database_url) as world:
+        await world.state(world.draft(failed_inspection()))
+        follower = Follower(world.database, [SubjectView()])
+        await follower.catch_up()
+    async with connected(database_url) as database:
+        held = await rows_of_all_tables(database)
+        for step in ("0005", "0001"):
+            await migrate(database, to=step)
+            assert (await opened_rows(database)) == held["ledger_opening"]
+        await migrate(database)
+        assert await rows_of_all_tables(database) == held
+
+
+async def opened_rows(database: Database) -> list[tuple[object, ...]]:
+    """The opening store, at whatever revision."""
+    async with database.reading() as session:
+        rows = await session.execute(select(OpeningRow.__table__).order_by(OpeningRow.leaf_index))
+        return [tuple(row) for row in rows]

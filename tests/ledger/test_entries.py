@@ -18,9 +18,10 @@ from ledger.errors import (
 from ledger.follower import Follower
 from ledger.merkle import verify_inclusion
 from ledger.seal import Capture
+from ledger.subjects import SubjectView
 from ledger.tables import CheckpointRow, EntryRow, EventRow, OpeningRow
 from ledger.tiles import ENTRIES, Tile, entry_bundle
-from tests.world import DAIRY, World, failed_inspection
+from tests.world import DAIRY, TRADER, World, failed_inspection
 
 
 async def test_every_body_is_read_as_it_was_admitted(database_url: str) -> None:
@@ -180,3 +181,25 @@ async def test_a_read_beyond_its_bound_is_our_own_mistake(database_url: str) -> 
         with pytest.raises(AssertionError):
             await entries.of_indexes(range(READ_MAX + 1))
         assert len(await entries.of_indexes(range(READ_MAX))) == world.sequencer.tree_size
+
+
+async def test_what_stands_under_a_label_is_all_there_however_far_its_view_is(
+    database_url: str,
+) -> None:
+    async with World.opened(database_url) as world:
+        follower = Follower(world.database, [SubjectView()])
+        expected = []
+        for number in range(9):
+            subject = DAIRY if number % 3 else TRADER
+            await world.state(world.draft(failed_inspection(), about=subject))
+            if subject == DAIRY:
+                expected.append(world.sequencer.tree_size - 1)
+            if number == 4:
+                await follower.catch_up()
+            async with world.database.reading() as session:
+                entries = Entries(session)
+                size = world.sequencer.tree_size
+                assert await entries.indexes_of(DAIRY.label(), size) == expected
+                assert await entries.indexes_of(DAIRY.label(), size - 1) == [
+                    index for index in expected if index < size - 1
+                ]

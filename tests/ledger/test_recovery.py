@@ -208,7 +208,7 @@ async def test_a_backup_beside_a_newer_folder_of_tiles_catches_up_with_its_files
         assert again.tree_size == newest.tree_size
         async with database.reading() as session:
             assert await folder.check(session) == files
-        await audit_database(database, log_key=LOG.verifier)
+        await audit_database(database, trusted=[LOG.verifier])
 
 
 def head_over(lines: list[bytes], change: Callable[[FeedCheckpoint], bytes]) -> list[bytes]:
