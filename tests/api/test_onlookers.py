@@ -21,10 +21,13 @@ from starlette.routing import Route
 
 from api import onlookers
 from api.onlookers import log_keys_of, require_resumable, stored_checkpoint
+from api.service import genesis_of
 from api.serving import Serving, listening
 from api.settings import Settings, SettingsInvalid
 from api.witnessing import create_witness_app
+from ledger.admission import Submission
 from ledger.checkpoint import Checkpoint
+from ledger.control import LogKey, issue_control
 from ledger.cosignature import Cosigner
 from ledger.entries import Entries
 from ledger.errors import (
@@ -404,3 +407,35 @@ def test_a_mirror_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(SettingsInvalid) as refusal:
         Settings.from_environment({"XIN_MIRRORS": text})
     assert refusal.value.path == ("XIN_MIRRORS",)
+
+
+async def test_a_backup_from_before_a_rotation_is_told_that_it_is_behind(start: Start) -> None:
+    service, keystore = start.doors.service, start.doors.service.keystore
+    before = await start.head()
+    named = KnownLogKeys(LogKeys().after(await genesis_of(service.database), 0), start.signers.kept)
+    new = Signer(ORIGIN, keystore.create("log-2"))
+    entry = LogKey(new.verifier, None)
+    body = issue_control(entry, key=keystore.get("root"), jti="rotation", issued_at=1)
+    await service.writer.submit(Submission((body,)))
+    await start.doors.state(start.doors.draft(fine()))
+    after = await start.head()
+    settings = start.settings()
+    async with httpx.AsyncClient() as client:
+        asking = onlookers.Onlookers(settings, client)
+        await remembered(start, after, new)
+        with pytest.raises(HighWaterForeign):
+            await asking.heads(before, named)
+        # Who keeps the new key knows it, whatever the backup's entries say.
+        kept = KnownLogKeys(named.named, start.signers.kept)
+        seen = await asking.heads(before, kept)
+        with pytest.raises(LogBehind):
+            check_head(before, seen.sightings)
+        # And the log itself takes no head by the old key for one of its own.
+        known = await log_keys_of(service.database, *start.signers.kept)
+        start.path.unlink()
+        await remembered(start, after, start.signer)
+        with pytest.raises(HighWaterForeign):
+            await asking.heads(after, known)
+    start.path.unlink()
+    await remembered(start, after, new)
+    await start()
