@@ -97,10 +97,12 @@ class Onlookers:
         ]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         silent = []
-        for answer in answers:
+        for position, answer in enumerate(answers):
             if isinstance(answer, _Silence):
                 silent.append(str(answer))
-                logger.warning("no head to compare with: %s", answer)
+                # The first is the home's own file, which comes into being with its first entry.
+                if position or own.tree_size:
+                    logger.warning("no head to compare with: %s", answer)
             elif isinstance(answer, BaseException):
                 raise answer
         sightings = tuple(answer for answer in answers if isinstance(answer, Sighting))
