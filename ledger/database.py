@@ -16,8 +16,10 @@ asyncio, those of several at two files beside the database (`_Turns`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -107,16 +109,23 @@ class _Turns:
         self._files: tuple[int, int] | None = None
 
     async def __aenter__(self) -> None:
+        """Raises `TimeoutError` where another process keeps its turn for BUSY_TIMEOUT_MS."""
         if self._files is None:
             names = (f"{self._path}.next", f"{self._path}.turn")
             first, second = (os.open(name, os.O_RDWR | os.O_CREAT, 0o600) for name in names)
             self._files = (first, second)
         after, turn = self._files
-        await _locked(after)
         try:
-            await _locked(turn)
-        finally:
-            fcntl.flock(after, fcntl.LOCK_UN)
+            async with asyncio.timeout(BUSY_TIMEOUT_MS / 1_000):
+                await _locked(after)
+                try:
+                    await _locked(turn)
+                finally:
+                    fcntl.flock(after, fcntl.LOCK_UN)
+        except BaseException:
+            # A thread may still wait for one of these; once closed, what it takes is nobody's.
+            self.close()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         assert self._files is not None
@@ -133,13 +142,19 @@ async def _locked(file: int) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        waiting = asyncio.ensure_future(asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX))
-        try:
-            await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            # The thread cannot be called back: what it takes, it gives back at once.
-            waiting.add_done_callback(lambda _: fcntl.flock(file, fcntl.LOCK_UN))
-            raise
+        loop = asyncio.get_running_loop()
+        taken: asyncio.Future[None] = loop.create_future()
+        # Nobody can call it back, and the process does not wait for it to end.
+        arguments = (os.dup(file), loop, taken)
+        threading.Thread(target=_wait_for_lock, args=arguments, daemon=True).start()
+        await taken
+
+
+def _wait_for_lock(file: int, loop: asyncio.AbstractEventLoop, taken: asyncio.Future[None]) -> None:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    os.close(file)
+    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(lambda: None if taken.done() else taken.set_result(None))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
