@@ -1,9 +1,11 @@
 """The process that is made to fail: it appends through the real sequencer, and says what it hears.
 
+    Place       where a log is, and what stands beside its database
     Plan        what is submitted, batch by batch, and how
     founding    the log that a campaign begins with
-    open_sequencer  the one way in which any process here begins to write
+    writing     the one way in which any process here writes
     appending   what a process does that appends
+    Client      submits, and tells what it hears
     PATIENCE    how often a client sends again what was neither admitted nor refused
 
 Every acknowledgement is said as soon as it is there, before anything else is done: what was said
@@ -12,17 +14,21 @@ must stand for ever. So must every signed head that anybody could have read mean
 
 import asyncio
 import base64
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ledger.admission import Submission
 from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import LedgerError
+from ledger.high_water import HighWater
 from ledger.note import Signer
 from ledger.sequencer import Sequencer
+from ledger.tile_folder import TileFolder
+from ledger.tile_store import keep_tiles_in
 from ledger.writer import Outcome
 from tests.faults.child import Channel, Work
 from tests.faults.matter import PLAIN, found, submission
@@ -47,6 +53,28 @@ def system_clock() -> datetime:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a log is."""
+
+    url: str
+    beside: Path
+    """A folder: of the high-water file, and of the tiles where they are files."""
+    has_tile_files: bool = False
+
+    @property
+    def tiles(self) -> TileFolder:
+        """The log as files."""
+        return TileFolder(self.beside / "tiles")
+
+    def database(self) -> Database:
+        """Not opened yet."""
+        database = Database.connect(self.url)
+        if self.has_tile_files:
+            keep_tiles_in(database, self.tiles)
+        return database
+
+
+@dataclass(frozen=True)
 class Plan:
     """Numbers of `tests.faults.matter`."""
 
@@ -57,6 +85,8 @@ class Plan:
     now: Callable[[], datetime] = system_clock
     through: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext
     """What stands between the process and its database, as `breaking` has it."""
+    beside: str = "beside"
+    """Two of one name share their high-water file, as processes of one machine do."""
     patience: int = PATIENCE
 
     @property
@@ -82,14 +112,43 @@ def founding(url: str, size: int) -> Work:
     return work
 
 
-def appending(url: str, plan: Plan) -> Work:
+@asynccontextmanager
+async def writing(
+    place: Place, *, now: Callable[[], datetime] = system_clock
+) -> AsyncIterator[tuple[Database, Sequencer]]:
+    """As a process that serves begins, and ends in order."""
+    place.beside.mkdir(exist_ok=True)
+    database = place.database()
+    if place.has_tile_files:
+        async with database.reading() as session:
+            await place.tiles.complete(session)
+    high_water = HighWater.taken_over(place.beside / "high-water")
+    sequencer = await Sequencer.open(
+        database, signers_of("log"), now=now, policy_check=accept_policy, high_water=high_water
+    )
+    yield database, sequencer
+    await sequencer.close()
+    high_water.close()
+    await database.close()
+
+
+def appending(place: Place, plan: Plan) -> Work:
     """Gates `open`, `append` and `close`; what is refused is said, and ends it."""
 
     async def work(channel: Channel) -> None:
         channel.gate("open")
         try:
-            async with plan.through(url) as through:
-                await _append(channel, through, plan)
+            async with (
+                plan.through(place.url) as url,
+                writing(replace(place, url=url), now=plan.now) as (database, sequencer),
+            ):
+                client = Client(channel, sequencer, database, plan.patience)
+                for number in plan.warm_up:
+                    await client.submit((number,))
+                channel.gate("append")
+                for batch in plan.batches:
+                    await client.submit(batch)
+                channel.gate("close")
         except LedgerError as error:
             channel.say("stopped", code=error.code, message=error.message)
         except Exception as error:
@@ -98,27 +157,6 @@ def appending(url: str, plan: Plan) -> Work:
             channel.say("left")
 
     return work
-
-
-async def open_sequencer(
-    database: Database, *, now: Callable[[], datetime] = system_clock
-) -> Sequencer:
-    """As a process does when it starts."""
-    return await Sequencer.open(database, signers_of("log"), now=now, policy_check=accept_policy)
-
-
-async def _append(channel: Channel, url: str, plan: Plan) -> None:
-    database = Database.connect(url)
-    sequencer = await open_sequencer(database, now=plan.now)
-    client = Client(channel, sequencer, database, plan.patience)
-    for number in plan.warm_up:
-        await client.submit((number,))
-    channel.gate("append")
-    for batch in plan.batches:
-        await client.submit(batch)
-    channel.gate("close")
-    await sequencer.close()
-    await database.close()
 
 
 @dataclass(frozen=True)

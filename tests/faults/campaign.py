@@ -36,6 +36,7 @@ from tests.faults.syscalls import (
     ServerAppends,
     ServerCheckpoints,
     ServerKilled,
+    TileFiles,
 )
 from tests.faults.tracer import TracerUnavailable, require_strace
 from tests.faults.writers import PausedWriter, TwoWriters
@@ -47,6 +48,7 @@ DATABASES = ("sqlite", "postgresql")
 SCENARIOS: tuple[Scenario, ...] = (
     Appends(),
     Opens(),
+    TileFiles(),
     ServerAppends(),
     ServerCheckpoints(),
     ServerKilled(),

@@ -11,8 +11,7 @@ import resource
 import time
 from functools import partial
 
-from ledger.database import Database
-from tests.faults.appender import Client, Plan, open_sequencer
+from tests.faults.appender import Client, Place, Plan, writing
 from tests.faults.child import Channel, events_of, told
 from tests.faults.matter import PLAIN
 from tests.faults.scenario import Appending, Played, Scenario, explained, verify
@@ -83,7 +82,7 @@ class Descriptors(Scenario):
 
     def play(self, stage: Stage, case: str, log: Log) -> Played:
         """Descriptors are taken away, and given back."""
-        heard = told(partial(_short_of_descriptors, log.url, case), log=log.said)
+        heard = told(partial(_short_of_descriptors, log.place(), case), log=log.said)
         refused = len(list(events_of(heard, "refused")))
         played = Played(injections=1)
         explained(heard, played, struck=True, recovers=True)
@@ -93,26 +92,23 @@ class Descriptors(Scenario):
         return played
 
 
-async def _short_of_descriptors(url: str, case: str, channel: Channel) -> None:
-    database = Database.connect(url)
-    sequencer = await open_sequencer(database)
-    client = Client(channel, sequencer, database, patience=3)
-    for number in PLAN.warm_up:
-        await client.submit((number,))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if case == "new connection":
-        await database.close()
-    # The lowest number that is free is the first that may not be had.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_free(), hard))
-    try:
-        await client.submit((0,))
-    except Exception as error:
-        channel.say("unread", message=str(error))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    for batch in PLAN.batches:
-        await client.submit(batch)
-    await sequencer.close()
-    await database.close()
+async def _short_of_descriptors(place: Place, case: str, channel: Channel) -> None:
+    async with writing(place) as (database, sequencer):
+        client = Client(channel, sequencer, database, patience=3)
+        for number in PLAN.warm_up:
+            await client.submit((number,))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if case == "new connection":
+            await database.close()
+        # The lowest number that is free is the first that may not be had.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_free(), hard))
+        try:
+            await client.submit((0,))
+        except Exception as error:
+            channel.say("unread", message=str(error))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for batch in PLAN.batches:
+            await client.submit(batch)
     channel.say("left")
 
 

@@ -14,9 +14,8 @@ import signal
 from functools import partial
 
 from ledger import sequencer as sequencer_module
-from ledger.database import Database
-from ledger.sequencer import QUEUE_SUBMISSIONS_MAX
-from tests.faults.appender import Plan, open_sequencer
+from ledger.sequencer import QUEUE_SUBMISSIONS_MAX, Sequencer
+from tests.faults.appender import Place, Plan, writing
 from tests.faults.child import Channel, Child, Event, events_of
 from tests.faults.commits import breaking_commit
 from tests.faults.failing import Kept
@@ -92,7 +91,7 @@ class FullQueue(Scenario):
         numbers = range(PLAIN + 1_000, PLAIN + 1_000 + QUEUE_SUBMISSIONS_MAX + 20)
         for number in numbers:
             submission(number)  # made before the fork, and so but once
-        child = Child.start(partial(_fill_queue, log.url, numbers), log=log.said)
+        child = Child.start(partial(_fill_queue, log.place(), numbers), log=log.said)
         heard = child.until_gate("full")
         child.pass_gate()
         acknowledged = 0
@@ -113,12 +112,14 @@ class FullQueue(Scenario):
         return played
 
 
-async def _fill_queue(url: str, numbers: range, channel: Channel) -> None:
+async def _fill_queue(place: Place, numbers: range, channel: Channel) -> None:
     # Many batches, so that the process can be killed between two of them.
     sequencer_module.BATCH_BODIES_MAX = 256
-    database = Database.connect(url)
-    sequencer = await open_sequencer(database)
+    async with writing(place) as (_, sequencer):
+        await _submit_all(sequencer, numbers, channel)
 
+
+async def _submit_all(sequencer: Sequencer, numbers: range, channel: Channel) -> None:
     async def submit(number: int) -> None:
         try:
             (one,) = await sequencer.submit(submission(number))

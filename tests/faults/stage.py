@@ -30,7 +30,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from tests import postgres
-from tests.faults.appender import founding
+from tests.faults.appender import Place, founding
 from tests.faults.child import told
 
 BASE_SIZE = 250
@@ -65,6 +65,11 @@ class Log:
     url: str
     folder: Path
     size: int = BASE_SIZE
+    has_tile_files: bool = False
+
+    def place(self, beside: str = "beside") -> Place:
+        """Where a process finds it."""
+        return Place(self.url, self.folder / f"ledger.{beside}", self.has_tile_files)
 
     @property
     def said(self) -> Path:

@@ -2,6 +2,7 @@
 
     Appends             our process, from a warm start to its end
     Opens               our process as it starts, after one that was killed
+    TileFiles           our process, where the log is also a folder of files
     ServerAppends       PostgreSQL's process behind our connection
     ServerCheckpoints   PostgreSQL's checkpointer, as it puts to disk what was appended
     ServerKilled        all of PostgreSQL at once, in the middle of an append
@@ -71,9 +72,11 @@ def injections_of(
 
 def folders_of(stage: Stage, log: Log) -> list[str]:
     """Where the files of a log are."""
+    # The database where it is a file, and whatever stands beside it.
+    folders = [str(log.folder / "ledger")]
     if isinstance(stage, PostgresStage):
-        return [str(stage.server.folder / "data")]
-    return [str(log.folder / "ledger")]
+        folders.append(str(stage.server.folder / "data"))
+    return folders
 
 
 class Appends(Scenario):
@@ -86,7 +89,7 @@ class Appends(Scenario):
         """From one clean run."""
         log = stage.fresh()
         calls, threads = self._traced(stage, log, ())[1:3]
-        found = injections_of(calls, threads, folders_of(stage, log))
+        found = injections_of(calls, threads, self._folders(stage, log))
         stage.discard(log)
         return [*self._without_fault(stage), *found]
 
@@ -115,6 +118,13 @@ class Appends(Scenario):
         appending.verify(played)
         return played
 
+    def injects(self, case: str) -> bool:
+        """All but one do."""
+        return case != FLUSHES
+
+    def _folders(self, stage: Stage, log: Log) -> list[str]:
+        return folders_of(stage, log)
+
     def _without_fault(self, stage: Stage) -> list[str]:
         """Where the process that flushes is the one that is traced."""
         return [FLUSHES] if (stage.database == "postgresql") == self._outlives else []
@@ -138,6 +148,26 @@ class Appends(Scenario):
 
     def _threads(self, stage: Stage, log: Log, child: Child) -> list[int]:
         return child.threads
+
+
+class TileFiles(Appends):
+    """Our own process, where the log is also a folder of files."""
+
+    name = "tile-files"
+    does = "each write to the log's tiles, bundles and folders as files"
+
+    def _traced(
+        self, stage: Stage, log: Log, injections: Sequence[Injection]
+    ) -> tuple[Appending, list[Call], list[int]]:
+        log.has_tile_files = True
+        return super()._traced(stage, log, injections)
+
+    def _folders(self, stage: Stage, log: Log) -> list[str]:
+        # Everything else is failed by `appends`.
+        return [str(log.place().beside / "tiles")]
+
+    def _without_fault(self, stage: Stage) -> list[str]:
+        return []
 
 
 class ServerAppends(Appends):

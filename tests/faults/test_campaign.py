@@ -50,7 +50,8 @@ def test_a_few_faults_of_some_kinds_lose_nothing_fork_nothing_and_are_explained(
         for row in found["rows"]
     }
     assert counts == {
-        "appends": (3, 3, 3, 0),
+        # One of them fails nothing, where our own process is the one that flushes.
+        "appends": (3, 2 if database == "sqlite" else 3, 3, 0),
         "commit-unknown": (3, 3, 3, 0),
         "two-writers": (3, 3, 3, 3),
         "duplicates": (2, 2, 2, 0),

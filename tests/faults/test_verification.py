@@ -5,6 +5,8 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.entries import Entries
 from ledger.merkle import Hash
 from ledger.tables import CheckpointRow
-from tests.faults.appender import FOUNDED_SIZE, LOG_SIGNER
+from tests.faults.appender import FOUNDED_SIZE, LOG_SIGNER, Place
 from tests.faults.child import Channel, Event
 from tests.faults.matter import found, submission
 from tests.faults.scenario import Played, explained, unflushed, untold
@@ -49,9 +51,12 @@ async def verified(url: str, heard: list[Event], *numbers: int) -> dict[str, Any
     """The verdict, as a process says it."""
     read, write = os.pipe()
     try:
-        work = verifying(url, heard, numbers or NUMBERS, base_size=FOUNDED_SIZE)(Channel(write, -1))
-        assert work is not None
-        await work
+        with TemporaryDirectory() as beside:
+            place = Place(url, Path(beside))
+            verify = verifying(place, heard, numbers or NUMBERS, base_size=FOUNDED_SIZE)
+            work = verify(Channel(write, -1))
+            assert work is not None
+            await work
         lines = os.read(read, 65_536).decode().splitlines()
     finally:
         os.close(read)

@@ -11,7 +11,7 @@ In this order, so that the log is judged before it is touched:
     4. every entry acknowledged stands at its index with its hash
     5. everything is submitted again: what was acknowledged answers its first index, nothing is
        refused, and the log then has every entry once
-    6. the tree is audited again, and has grown from the head of 2
+    6. the tree is audited again, and each file of tiles is held against the entries
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from ledger.errors import (
 from ledger.merkle import verify_consistency
 from ledger.sequencer import Sequencer
 from ledger.writer import Outcome
-from tests.faults.appender import LOG_SIGNER, open_sequencer
+from tests.faults.appender import LOG_SIGNER, Place, writing
 from tests.faults.child import Channel, Event, Work, events_of
 from tests.faults.matter import submission
 
@@ -77,7 +77,7 @@ class Findings:
 
 
 def verifying(
-    url: str,
+    place: Place,
     heard: Sequence[Event],
     numbers: Sequence[int],
     *,
@@ -90,26 +90,25 @@ def verifying(
     """
 
     async def work(channel: Channel) -> None:
-        database = await _reachable(url)
         findings = Findings()
         try:
-            sequencer = await open_sequencer(database)
-            await _judge(database, heard, findings, openings=openings)
-            await _submit_again(sequencer, heard, numbers, findings)
-            size = base_size + sum(len(submission(number).bodies) for number in numbers)
-            if sequencer.tree_size != size:
-                findings.unexplained.append(
-                    f"the log has {sequencer.tree_size} entries, not {size}"
-                )
-            await sequencer.close()
-            report = await audit_database(database, trusted=[LOG_SIGNER.verifier], openings=False)
-            channel.say("head", size=report.head.tree_size)
-        except AuditFinding as found:
-            kind = findings.forks if isinstance(found, FORKS) else findings.unexplained
-            kind.append(f"{found.code} at {found.path}: {found.message}")
+            await _await_database(place)
+            async with writing(place) as (database, sequencer):
+                await _judge(database, heard, findings, openings=openings)
+                await _submit_again(sequencer, heard, numbers, findings)
+                size = base_size + sum(len(submission(number).bodies) for number in numbers)
+                found = sequencer.tree_size
+                if found != size:
+                    findings.unexplained.append(f"the log has {found} entries, not {size}")
+                await audit_database(database, trusted=[LOG_SIGNER.verifier], openings=False)
+                if place.has_tile_files:
+                    async with database.reading() as session:
+                        await place.tiles.check(session)
+        except AuditFinding as finding:
+            kind = findings.forks if isinstance(finding, FORKS) else findings.unexplained
+            kind.append(f"{finding.code} at {finding.path}: {finding.message}")
         except Exception as error:
             findings.unexplained.append(f"after the restart: {type(error).__name__}: {error}")
-        await database.close()
         channel.say(
             "verified",
             lost=findings.lost,
@@ -120,9 +119,9 @@ def verifying(
     return work
 
 
-async def _reachable(url: str) -> Database:
-    """A database that answers, as it does after its recovery."""
-    database = Database.connect(url)
+async def _await_database(place: Place) -> None:
+    """Until it answers, as it does after its recovery."""
+    database = place.database()
     for attempt in range(int(RECOVERY_S / 0.1)):
         if attempt:
             await asyncio.sleep(0.1)
@@ -131,7 +130,7 @@ async def _reachable(url: str) -> Database:
                 break
         except (DBAPIError, asyncpg.PostgresError, OSError):
             continue
-    return database
+    await database.close()
 
 
 async def _judge(

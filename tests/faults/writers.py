@@ -21,7 +21,10 @@ from tests.faults.tracer import Fault, Injection, Tracer
 ROUNDS = 6
 
 FIRST = Plan(batches=((0,), (1, 2, 3, 4, 0), (5, 6)))
-SECOND = Plan(batches=((50,), (51, 52, 53, 54, 50), (55, 56)))
+SECOND = Plan(batches=((50,), (51, 52, 53, 54, 50), (55, 56)), beside="second")
+"""Of another machine: what the first remembers outside of the database, it does not see."""
+
+ONE_MACHINE = "one machine"
 
 TAKEN_OVER_S = 1.0
 """How long the first writer stays stopped."""
@@ -35,11 +38,12 @@ class TwoWriters(Scenario):
 
     def cases(self, stage: Stage) -> list[str]:
         """A race is run several times."""
-        return [str(number) for number in range(ROUNDS)]
+        return [*map(str, range(ROUNDS)), ONE_MACHINE]
 
     def play(self, stage: Stage, case: str, log: Log) -> Played:
         """One goes on, the other is fenced at its first commit."""
-        first, second = Appending.start(log, FIRST), Appending.start(log, SECOND)
+        other = replace(SECOND, beside=FIRST.beside) if case == ONE_MACHINE else SECOND
+        first, second = Appending.start(log, FIRST), Appending.start(log, other)
         first.child.pass_gate()
         second.finish()
         first.finish()
