@@ -15,7 +15,12 @@ must stand for ever. So must every signed head that anybody could have read mean
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,18 +123,19 @@ async def writing(
 ) -> AsyncIterator[tuple[Database, Sequencer]]:
     """As a process that serves begins, and ends in order."""
     place.beside.mkdir(exist_ok=True)
-    database = place.database()
-    if place.has_tile_files:
-        async with database.reading() as session:
-            await place.tiles.complete(session)
-    high_water = HighWater.taken_over(place.beside / "high-water")
-    sequencer = await Sequencer.open(
-        database, signers_of("log"), now=now, policy_check=accept_policy, high_water=high_water
-    )
-    yield database, sequencer
-    await sequencer.close()
-    high_water.close()
-    await database.close()
+    async with AsyncExitStack() as stack:
+        database = place.database()
+        stack.push_async_callback(database.close)
+        if place.has_tile_files:
+            async with database.reading() as session:
+                await place.tiles.complete(session)
+        high_water = HighWater.taken_over(place.beside / "high-water")
+        stack.callback(high_water.close)
+        sequencer = await Sequencer.open(
+            database, signers_of("log"), now=now, policy_check=accept_policy, high_water=high_water
+        )
+        stack.push_async_callback(sequencer.close)
+        yield database, sequencer
 
 
 def appending(place: Place, plan: Plan) -> Work:
