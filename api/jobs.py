@@ -109,6 +109,7 @@ class Following:
         async with self._moved:
             self._size = max(size, self._size)
             self._moved.notify_all()
+        self._tell(self._size)
         # Not `wait_for`: before Python 3.12 it drops the cancellation of `close` when what it waits
         # for comes at the same time.
         with contextlib.suppress(TimeoutError):
