@@ -172,6 +172,8 @@ def events_of(events: list[Event], what: str) -> Iterator[Event]:
 
 def _live(work: Work, channel: Channel, log: Path) -> NoReturn:
     code = 1
+    # Its brothers are its parent's business.
+    Child.living.clear()
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(descriptor, 1)

@@ -41,7 +41,7 @@ from ledger.keystore import Keystore
 from ledger.salts import fresh_salts
 from ledger.statement import issue
 from tests.faults.child import Channel, told
-from tests.faults.scenario import Played, Scenario
+from tests.faults.scenario import FENCES, Played, Scenario
 from tests.faults.stage import Log, PostgresStage, Stage
 from tests.faults.syscalls import folders_of, injections_of
 from tests.faults.tracer import Injection, Tracer
@@ -210,7 +210,7 @@ class Door:
         if error is not None:
             self.failures += 1
             # A failure of the server's own, or one that asks to try again; never of the statement.
-            if error["code"] != "INTERNAL" and not error["code"].startswith("LEDGER_WRITER_"):
+            if error["code"] not in ("INTERNAL", *FENCES):
                 self.played.findings.unexplained.append(f"{name}: {error}")
             return
         index = answer["leaf_index"]

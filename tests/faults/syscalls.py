@@ -17,6 +17,7 @@ campaign, is a moment to be killed at; no disk and no network can refuse it.
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
 
@@ -156,11 +157,27 @@ class TileFiles(Appends):
     name = "tile-files"
     does = "each write to the log's tiles, bundles and folders as files"
 
+    def cases(self, stage: Stage) -> list[str]:
+        """The n-th call of each name, in whichever thread comes to it: they share the work."""
+        every = [Injection.parse(case) for case in super().cases(stage)]
+        anywhere = [replace(injection, thread_rank=0) for injection in every]
+        return list(dict.fromkeys(map(str, anywhere)))
+
     def _traced(
         self, stage: Stage, log: Log, injections: Sequence[Injection]
     ) -> tuple[Appending, list[Call], list[int]]:
         log.has_tile_files = True
-        return super()._traced(stage, log, injections)
+        appending = Appending.start(log, PLAN)
+        # The event loop's own thread and SQLite's write no tiles.
+        threads = appending.child.threads[2 if stage.database == "sqlite" else 1 :]
+        tracer = Tracer(threads, log.folder / "trace", injections=injections)
+        try:
+            appending.finish()
+        finally:
+            appending.child.kill()
+            tracer.stop()
+        calls = tracer.calls()
+        return appending, calls, _threads_of(calls)
 
     def _folders(self, stage: Stage, log: Log) -> list[str]:
         # Everything else is failed by `appends`.

@@ -38,6 +38,27 @@ def test_a_thread_that_is_traced_alone_has_no_number_of_its_own_in_the_trace() -
     assert (call.thread, call.name, call.target) == (71, "unlink", "/log/ledger.sqlite-wal")
 
 
+def test_a_call_that_takes_two_lines_failed_where_the_second_says_so() -> None:
+    trace = """
+71 1795611140.1 fsync(9</log/tiles> <unfinished ...>
+72 1795611140.2 fsync(8</log/tiles> <unfinished ...>
+71 1795611140.3 <... fsync resumed>) = -1 EIO (Input/output error) (INJECTED)
+72 1795611140.4 <... fsync resumed>) = 0
+""".lstrip()
+    assert [call.injected for call in read_calls(trace, alone=0)] == [True, False]
+
+
+def test_a_call_that_its_thread_did_not_live_to_finish_is_the_one_that_was_killed() -> None:
+    trace = """
+71 1795611140.1 fsync(9</log/tiles>) = 0
+71 1795611140.2 fsync(9</log/tiles> <unfinished ...>
+71 1795611140.3 +++ killed by SIGKILL +++
+""".lstrip()
+    assert [call.injected for call in read_calls(trace, alone=0)] == [False, True]
+    alone = trace.replace("71 ", "")
+    assert [call.injected for call in read_calls(alone, alone=71)] == [False, True]
+
+
 def test_calls_are_numbered_by_thread_and_name() -> None:
     found = [(rank, call.name, number) for rank, number, call in numbered(CALLS, [71, 72])]
     assert found == [

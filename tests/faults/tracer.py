@@ -22,7 +22,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -100,6 +100,8 @@ class Injection:
 
 
 _LINE = re.compile(r"(?:(?P<thread>\d+) +)?(?P<at>\d+\.\d+) (?P<name>\w+)\((?P<arguments>.*)")
+_RESUMED = re.compile(r"(?:(?P<thread>\d+) +)?\d+\.\d+ <\.\.\. (?P<name>\w+) resumed>")
+_KILLED = re.compile(r"(?:(?P<thread>\d+) +)?\d+\.\d+ \+\+\+ killed by SIGKILL")
 _TARGET = re.compile(r'(?:AT_FDCWD<[^>]*>, )?(?:\d+<(?P<of>(?:->|[^>])*)>|"(?P<path>[^"]*)")')
 
 
@@ -136,7 +138,8 @@ class Tracer:
         os.set_blocking(self._process.stderr.fileno(), False)
         said = b""
         give_up_at = time.monotonic() + ATTACH_S
-        while said.count(b" attached") < len(self._threads):
+        # A thread that was listed may have ended meanwhile.
+        while said.count(b" attached") + said.count(b"No such process") < len(self._threads):
             has_ended = self._process.poll() is not None
             piece = self._process.stderr.read() or b""
             said += piece
@@ -168,25 +171,43 @@ class Tracer:
 
 def read_calls(trace: str, *, alone: int) -> list[Call]:
     """The calls of a trace; `alone` made them all where no line says who did."""
-    found = []
+    found: list[Call] = []
+    # Where threads are traced side by side, a call may take two lines, or end with its process.
+    begun: dict[tuple[int, str], int] = {}
     for line in trace.splitlines():
         match = _LINE.match(line)
-        if match is None:
+        if match is not None:
+            call = _call(match, alone)
+            if line.endswith("<unfinished ...>"):
+                begun[call.thread, call.name] = len(found)
+            found.append(call)
             continue
-        arguments = match["arguments"]
-        target = _TARGET.match(arguments)
-        found.append(
-            Call(
-                thread=int(match["thread"] or alone),
-                at=float(match["at"]),
-                name=match["name"],
-                target=(target["of"] or target["path"] or "") if target else "",
-                # A call that its thread did not live to finish has no result.
-                injected="(INJECTED)" in arguments or arguments.rstrip().endswith("= ?"),
-                wakes=', "\\0", 1' in arguments,
-            )
-        )
+        resumed = _RESUMED.match(line)
+        if resumed is not None:
+            place = begun.pop((int(resumed["thread"] or alone), resumed["name"]), None)
+            if place is not None and "(INJECTED)" in line:
+                found[place] = replace(found[place], injected=True)
+            continue
+        killed = _KILLED.match(line)
+        if killed is not None:
+            for (thread, _), place in begun.items():
+                if thread == int(killed["thread"] or alone):
+                    found[place] = replace(found[place], injected=True)
     return found
+
+
+def _call(match: re.Match[str], alone: int) -> Call:
+    arguments = match["arguments"]
+    target = _TARGET.match(arguments)
+    return Call(
+        thread=int(match["thread"] or alone),
+        at=float(match["at"]),
+        name=match["name"],
+        target=(target["of"] or target["path"] or "") if target else "",
+        # A call that its thread did not live to finish has no result.
+        injected="(INJECTED)" in arguments or arguments.rstrip().endswith("= ?"),
+        wakes=', "\\0", 1' in arguments,
+    )
 
 
 def numbered(calls: Iterable[Call], threads: Sequence[int]) -> list[tuple[int, int, Call]]:
