@@ -17,7 +17,7 @@ from ledger.disclosure import (
     Disclosure,
     split_presentation,
 )
-from ledger.errors import LedgerError
+from ledger.errors import DisclosureInvalid, LedgerError
 from ledger.identity import (
     IDENTITIES_KEPT_MAX,
     Identity,
@@ -136,6 +136,9 @@ def test_particulars_that_were_erased_go_the_exact_way() -> None:
     [
         pytest.param(b'["%s","x"]' % (b"A" * 21 + b"B"), id="a salt with spare bits"),
         pytest.param(b'["%s","x"]' % (b"A" * 20), id="a salt of fifteen bytes"),
+        pytest.param(b'["%s~%s","x"]' % (b"A" * 22, b"A" * 22), id="two salts in one"),
+        pytest.param(b'["%s~%s","y","x"]' % (b"A" * 22, b"A" * 22), id="two salts and a name"),
+        pytest.param(b'["%s~","x"]' % (b"A" * 22), id="a salt and a tilde"),
         pytest.param(b'["%s",1.0]' % (b"A" * 22), id="a fraction"),
         pytest.param(b'["%s",9007199254740993]' % (b"A" * 22), id="an integer beyond 2^53"),
         pytest.param('["%s",{"ä":1}]'.encode() % (b"A" * 22), id="a key outside ASCII"),
@@ -172,6 +175,32 @@ def test_a_bracket_is_not_borrowed_from_the_neighbour() -> None:
     text = joined(payload, disclosures)
     assert _read_usual(text) is None
     held_against_each_other(text)
+
+
+@pytest.mark.parametrize(
+    "salts", [("", "A" * 45), ("A" * 45, "A" * 22), ("A" * 22 + "~", "A" * 22)]
+)
+def test_salts_of_another_length_are_not_made_up_for_by_others(salts: tuple[str, str]) -> None:
+    payload, disclosures = parts()
+    for position, salt in enumerate(salts):
+        disclosures[position] = b64url(encode([salt, None]))
+        digest = Disclosure(disclosures[position], None, None).digest
+        payload[WEIGHING[position]] = [{"...": digest}]
+    text = joined(payload, disclosures)
+    assert _read_usual(text) is None
+    held_against_each_other(text)
+
+
+def test_one_disclosure_opens_one_member() -> None:
+    """Two members without a value, and one salt for both: each digest is met exactly once."""
+    payload, disclosures = parts()
+    disclosures[1] = disclosures[0]
+    payload[WEIGHING[1]] = payload[WEIGHING[0]]
+    text = joined(payload, disclosures)
+    assert _read_usual(text) is None
+    held_against_each_other(text)
+    with pytest.raises(DisclosureInvalid, match="disclosed twice"):
+        read_statement(text)
 
 
 @pytest.mark.parametrize(
