@@ -18,6 +18,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ async def answering(
     """Sign for whoever may open the socket at `path`, until the block ends.
 
     A socket that nobody listens at any more is replaced. Raises `FileExistsError` for one that
-    somebody does, `LookupError` for an unknown group.
+    somebody does and for whatever is no socket, `LookupError` for an unknown group.
     """
     _make_way(path)
     agent = _Agent(custody)
@@ -181,6 +182,10 @@ async def answering(
 
 
 def _make_way(path: Path) -> None:
+    # To a file that is no socket a connection is refused as to one that was left behind.
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file that is no socket", str(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))

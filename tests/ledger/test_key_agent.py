@@ -65,6 +65,22 @@ async def test_a_socket_that_was_left_behind_is_replaced_and_a_live_one_is_not(
         assert await asked(path, encode({"operation": "names"})) == [{"result": []}]
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+async def test_what_is_no_socket_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    """The wrong name of a socket may be that of a key."""
+    Keystore(tmp_path).create("root")
+    key = tmp_path / "root.key"
+    path = {"file": key, "link": tmp_path / "link", "folder": tmp_path / "folder"}[kind]
+    (tmp_path / "link").symlink_to(key)
+    (tmp_path / "folder").mkdir()
+    before = key.read_bytes()
+    with pytest.raises(FileExistsError):
+        async with answering(Keystore(tmp_path), path):
+            pass
+    assert key.read_bytes() == before
+    assert path.exists()
+
+
 @pytest.mark.parametrize(
     "line",
     [
