@@ -16,6 +16,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar, Self
 
@@ -103,12 +104,24 @@ async def _serve_by_doors(settings: Settings, taken: socket.socket, *, say: Say)
     async with Service.opened(settings, writes=True, follows=False) as service:
         assert isinstance(service.writer, Sequencer)
         hub = Hub(service.writer)
-        try:
+        log_key = _log_key(service)
+
+        async def serve() -> None:
             async with Processes.running(hub, taken, doors=settings.doors):
                 settle()
-                say(f"serving {settings.address}/graphql, log key {_log_key(service)}")
-                await stopped.wait()
+                say(f"serving {settings.address}/graphql, log key {log_key}")
+                await asyncio.Event().wait()
+
+        serving = asyncio.create_task(serve(), name="serving")
+        ending = asyncio.create_task(stopped.wait())
+        try:
+            # A signal is heard also while a process that does not start is tried again.
+            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            ending.cancel()
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
             await hub.close()
 
 

@@ -83,7 +83,19 @@ class Processes:
 
     async def _keep(self, role: str, roles: int) -> None:
         while True:
-            ours, theirs = socket.socketpair()
+            try:
+                status = await self._run(role, roles)
+            except OSError as error:
+                # No descriptor, process or memory to be had; there may be soon.
+                logger.error("the process of a %s cannot be started: %s; trying again", role, error)
+            else:
+                logger.error("the process of a %s ended with %s; starting another", role, status)
+            await asyncio.sleep(RESTART_S)
+
+    async def _run(self, role: str, roles: int) -> int:
+        """One process from its start to its end. Raises `OSError` where none can be started."""
+        ours, theirs = socket.socketpair()
+        try:
             with theirs:
                 fds = [theirs.fileno(), self._listening.fileno()]
                 child = await asyncio.create_subprocess_exec(
@@ -95,19 +107,20 @@ class Processes:
                     pass_fds=fds,
                     stdout=asyncio.subprocess.PIPE,
                 )
-            try:
-                ours.setblocking(False)
-                await self._hub.connect(ours)
-                assert child.stdout is not None
-                if await child.stdout.readline():
-                    self._started += 1
-                    if self._started == roles:
-                        self._all_started.set()
-                status = await child.wait()
-                logger.error("the process of a %s ended with %s; starting another", role, status)
-                await asyncio.sleep(RESTART_S)
-            finally:
-                await _end(child)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            ours.setblocking(False)
+            await self._hub.connect(ours)
+            assert child.stdout is not None
+            if await child.stdout.readline():
+                self._started += 1
+                if self._started == roles:
+                    self._all_started.set()
+            return await child.wait()
+        finally:
+            await _end(child)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

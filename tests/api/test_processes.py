@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from api.access import Tier
 from api.founding import admit_authority, found, prepare_keys
 from api.operating import migrate_database
+from api.processes import RESTART_S
 from api.service import Service
 from api.settings import DOORS_MAX, Settings, SettingsInvalid
 from api.tokens import read_token, write_demo_tokens
@@ -225,6 +227,52 @@ def test_when_the_writer_is_killed_nothing_of_it_stays_behind(served: Served) ->
         assert again.stdout is not None
         assert again.stdout.readline().startswith("serving ")
         assert served.state("LAST") == {**kept, "duplicate": True}
+    finally:
+        again.kill()
+        again.communicate()
+
+
+def test_a_process_that_cannot_be_started_for_a_while_is_started_later(served: Served) -> None:
+    """A writer without a free descriptor cannot make the line to another door."""
+    pid = served.process.pid
+    before = served.children("door")
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, limits[1]))
+    for door in before:
+        os.kill(door, signal.SIGKILL)
+    until(lambda: all(map(is_gone, before)))
+    time.sleep(2 * RESTART_S)
+    assert not served.children("door")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    until(lambda: len(served.children("door")) == len(before))
+
+
+def test_a_signal_is_heard_while_a_process_does_not_start(
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Here because a file of the settings is gone after the writer has read it."""
+    served.process.kill()
+    served.process.wait()
+    policy = tmp_path / "policy"
+    os.mkfifo(policy)
+    monkeypatch.setenv("XIN_WITNESS_POLICY", str(policy))
+    again = subprocess.Popen(
+        [sys.executable, "-m", "api", "serve"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        # Who opens it is the writer; whoever is started by it finds it gone.
+        policy.write_text("quorum none\n")
+        policy.unlink()
+        assert again.stdout is not None
+        while "starting another" not in again.stdout.readline():
+            assert again.poll() is None
+        again.send_signal(signal.SIGTERM)
+        again.communicate(timeout=PATIENCE_S)
+        assert again.returncode == 0
     finally:
         again.kill()
         again.communicate()
