@@ -69,8 +69,8 @@ def read_token(folder: Path, tier: Tier) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise TokenMissing(
-            f"no credential of tier {tier.value} in {folder}; `xin up` writes those of the "
-            "demonstration",
+            f"no credential of tier {tier.value} in {token_path(folder, tier)}: one signed by an "
+            "issuer of XIN_CREDENTIAL_ISSUERS; `xin up` writes those of its demonstration",
             path=(tier.value,),
         ) from None
 
