@@ -328,8 +328,9 @@ class Line(Writer):
 
     def _deliver(self, answers: Iterable[list[Any]]) -> None:
         for number, outcome in answers:
-            answer = self._waiting.pop(number)
-            if answer.done():
+            # Where the line ended while authorities were read, whoever waited was told already.
+            answer = self._waiting.pop(number, None)
+            if answer is None or answer.done():
                 continue
             if isinstance(outcome, dict):
                 answer.set_exception(_error_from_wire(outcome))

@@ -188,6 +188,18 @@ async def test_a_line_whose_writer_is_gone_refuses_at_once_and_later(doors: Door
             await line.reached(line.tree_size + 1)
 
 
+async def test_an_answer_held_back_past_the_end_of_the_line_is_passed_over(doors: Doors) -> None:
+    """It waits for the authorities to be read, and the writer ends meanwhile."""
+    async with lines(doors) as (line,):
+        waiting = line.enqueue([Candidate.of(doors.draft(fine()), signature_checked=False)])
+        line._receive({"controls": 1_000, "answers": [[1, []]]})
+        line._end()
+        with pytest.raises(WriterFenced):
+            await waiting
+        assert line._refreshing is not None
+        await line._refreshing
+
+
 async def test_a_failure_that_is_no_refusal_is_logged_there_and_told_as_one_here(
     doors: Doors, caplog: pytest.LogCaptureFixture
 ) -> None:
