@@ -23,7 +23,7 @@ def upgrade() -> None:
     )
     op.execute(
         "INSERT INTO ledger_cursor (view, next_index) "
-        "SELECT 'subject', coalesce(max(leaf_index) + 1, 0) FROM ledger_opening"
+        "SELECT 'subject', max(leaf_index) + 1 FROM ledger_opening HAVING count(*) > 0"
     )
     op.drop_index("ix_ledger_opening_subject", "ledger_opening")
 
