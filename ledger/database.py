@@ -20,11 +20,12 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -40,6 +41,10 @@ CACHE_KIB = 65_536
 
 CHECKPOINT_PAGES = 8_000
 """Some 32 MB of WAL: an index page that many batches touch is copied into the file once."""
+
+WAL_TRIES = 200
+WAL_WAIT_S = 0.01
+"""Two seconds in all, for what takes milliseconds."""
 
 POOL_SIZE = 8
 """Connections to PostgreSQL that are kept; under load SQLAlchemy opens up to ten more."""
@@ -162,10 +167,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None
     try:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        _use_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.close()
@@ -173,6 +178,22 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
         # A file that is no database. The driver's thread ends with its connection alone.
         connection.close()
         raise
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """SQLite does not wait where two turn a new file to WAL at once: it tells one that it is locked.
+
+    The other is done within milliseconds, and then there is nothing left to turn.
+    """
+    for _ in range(WAL_TRIES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except Exception as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(WAL_WAIT_S)
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
