@@ -22,7 +22,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -71,6 +71,7 @@ class Database:
         """From a URL of `sqlite+aiosqlite` or `postgresql+asyncpg`."""
         if make_url(url).get_backend_name() == "sqlite":
             engine = create_async_engine(url)
+            event.listen(engine.sync_engine, "do_connect", _make_private)
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
         else:
@@ -162,6 +163,17 @@ def _wait_for_lock(file: int, loop: asyncio.AbstractEventLoop, taken: asyncio.Fu
         loop.call_soon_threadsafe(lambda: None if taken.done() else taken.set_result(None))
 
 
+def _make_private(_dialect: object, _record: object, arguments: list[str], _: object) -> None:
+    """A file that is made is its owner's alone: it holds all that the log hides.
+
+    SQLite would make it as the umask says, and its journals after it. Only a file that is not there
+    is opened here: to close one that SQLite has open would give back its locks.
+    """
+    with suppress(OSError):
+        if arguments[0] != ":memory:" and not arguments[0].startswith("file:"):
+            os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # The driver would begin transactions on its own, and too late; `_begin_sqlite` does it.
     connection.isolation_level = None
@@ -181,7 +193,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _use_wal(cursor: DBAPICursor) -> None:
-    """SQLite does not wait where two turn a new file to WAL at once: it tells one that it is locked.
+    """SQLite does not wait where two turn a new file to WAL: one is told at once that it is locked.
 
     The other is done within milliseconds, and then there is nothing left to turn.
     """
