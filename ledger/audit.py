@@ -388,7 +388,7 @@ class LeafAudit:
         self.authorities = Authorities()
 
     def take(self, leaf_index: int, leaf: bytes) -> str:
-        """Says the form in one word, as `ledger.admission.form_of` has it.
+        """Says the form in one word, as `ledger.candidate.form_of` has it.
 
         Raises `LeafFormUnknown`, `GenesisMismatch`, `ControlRefused`.
         """
