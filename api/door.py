@@ -26,8 +26,8 @@ from api.migration import require_head
 from api.office import DoorClosed
 from api.service import Service
 from api.settings import Settings
+from api.storage import open_database
 from api.tokens import read_token
-from ledger.database import Database
 from ledger.errors import WriterBusy
 from ledger.writer_lock import lock_path
 
@@ -94,7 +94,7 @@ async def ask(settings: Settings, tier: Tier, question: Question) -> dict[str, A
 
 async def require_migrated(settings: Settings) -> None:
     """Raises `DatabaseNotAtHead`."""
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         if database.is_sqlite and not lock_path(database).parent.is_dir():
             settings.home.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def _own(settings: Settings) -> Settings:
 
 def _address(settings: Settings) -> str:
     """Where the writer listens: SQLite's lock file says so, PostgreSQL's lock cannot."""
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     if database.is_sqlite:
         return lock_path(database).read_text(encoding="utf-8").strip() or settings.address
     return settings.address

@@ -32,12 +32,12 @@ from api.migration import require_head
 from api.office import accepted, control_line, submit_lines
 from api.service import Service, system_clock
 from api.settings import Settings
+from api.storage import open_database
 from ledger.admission import Submission
 from ledger.authority import Authorities
 from ledger.control import LOG_LABEL, ControlContent, KeyBegin, KeyEnd, LogKey, issue_control
 from ledger.cosignature import Cosigner
 from ledger.custody import ML_DSA_44_SUFFIX, Custody, KeptKey, next_name, series
-from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import WriterBusy
 from ledger.identity import SubjectLabel
@@ -229,7 +229,7 @@ def _root(custody: Custody, agent: Path | None) -> KeptKey:
 
 async def _known(settings: Settings, issuer: str | None) -> tuple[SubjectLabel, Authorities]:
     """Whom the operator means, and what the log says of keys."""
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await require_head(database)
         async with database.reading() as session:

@@ -33,9 +33,9 @@ from api.rebuild import Rebuilt, rebuild
 from api.service import Service, civil_day, system_clock, views
 from api.serving import BACKLOG, Serving, listening
 from api.settings import Settings
+from api.storage import open_database
 from api.story import Story, welcome
 from api.tokens import write_demo_tokens
-from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import LedgerEmpty
 from ledger.follower import Follower
@@ -61,7 +61,7 @@ class FileRefused(Fault):
 async def migrate_database(settings: Settings) -> str:
     """Make or bring on the tables; says the revision."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await migrate(database)
     finally:
@@ -160,7 +160,7 @@ async def serve_demonstration(settings: Settings, story: Story, *, say: Say) -> 
 
 async def rebuild_views(settings: Settings) -> Rebuilt:
     """Raises `DatabaseNotAtHead`, and `WriterBusy` while a server runs."""
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await require_head(database)
         lock = await WriterLock.acquire(database, address="xin rebuild")
@@ -176,7 +176,7 @@ async def rebuild_views(settings: Settings) -> Rebuilt:
 async def _require_ledger(settings: Settings) -> str:
     """The log's verifier key."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database.connect(settings.database_url)
+    database = open_database(settings)
     try:
         await require_head(database)
         async with database.reading() as session:

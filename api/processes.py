@@ -33,7 +33,7 @@ from api.jobs import Following
 from api.service import Service, civil_day, system_clock
 from api.service import views as all_views
 from api.settings import Settings
-from ledger.database import Database
+from api.storage import open_database
 from ledger.follower import Follower
 
 RESTART_S = 1.0
@@ -164,7 +164,7 @@ async def door(line_end: socket.socket, listening: socket.socket) -> None:
 
 async def views(line_end: socket.socket) -> None:
     """Follow the log until told to stop, or until the writer's process is gone."""
-    database = Database.connect(Settings.from_environment().database_url)
+    database = open_database(Settings.from_environment())
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     try:

@@ -196,6 +196,16 @@ def test_a_module_opens_with_a_map_of_all_that_it_offers(path: Path) -> None:
     assert offered <= words
 
 
+def test_the_doors_open_the_ledger_in_one_place() -> None:
+    """Elsewhere a session would not know of XIN_TILES_FOLDER, and would look for rows."""
+    opening = {
+        name
+        for name, path in MODULES.items()
+        if fits(name, "api") and "Database.connect(" in path.read_text(encoding="utf-8")
+    }
+    assert opening == {"api.storage"}
+
+
 def test_every_module_is_named_by_a_noun() -> None:
     folders = [REPOSITORY / folder for folder in (*SERVER, "tests", "clients/python")]
     names = {path.stem.removeprefix("test_") for folder in folders for path in folder.rglob("*.py")}
