@@ -95,6 +95,18 @@ def test_every_setting_is_listed_and_no_other() -> None:
     assert all(f'"{name}"' in conftest for name in tests)
 
 
+def test_every_path_of_the_server_is_listed_and_no_other() -> None:
+    source = (REPOSITORY / "api" / "app.py").read_text(encoding="utf-8")
+    routed = re.findall(r'(?:Route|Mount)\("([^"]+)"', source)
+    addresses = (DOCS / "serving.md").read_text(encoding="utf-8").split("## ")[2]
+    cells = re.findall(r"^\| (`/.*?) \| ", addresses, re.MULTILINE)
+    listed = [path for cell in cells for path in re.findall(r"`([^`]+)`", cell)]
+    # Parameters have their names here and there: what stands before them says which path it is.
+    assert sorted(re.split(r"[{…]", path)[0].rstrip("/") for path in listed) == sorted(
+        path.split("{")[0].rstrip("/") for path in routed
+    )
+
+
 def test_every_decision_is_in_the_list_and_has_its_four_parts() -> None:
     pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
     listed = re.findall(r"\]\((\d{4}-[^)]+)\)", (DOCS / "decisions" / "README.md").read_text())
