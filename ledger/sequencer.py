@@ -396,6 +396,9 @@ async def read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
     for tile in edge_tiles(tree_size):
         hashes = stored.get((tile.level, tile.index), b"") if tile.width else b""
         if len(hashes) != tile.width * HASH_BYTES:
-            raise ProofInvalid(f"the tile at level {tile.level}, {tile.index} is cut short")
+            raise ProofInvalid(
+                f"the tile at level {tile.level}, {tile.index} has {len(hashes) // HASH_BYTES} of "
+                f"{tile.width} hashes; where tiles are files, XIN_TILES_FOLDER names their folder"
+            )
         partials.append(hashes)
     return RightEdge(tree_size, tuple(partials))

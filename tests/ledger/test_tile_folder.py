@@ -11,10 +11,12 @@ from sqlalchemy import delete, event, select
 
 from ledger.admission import Submission
 from ledger.auditor import audit_database
+from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import (
     EntryUnknown,
     PartMissing,
+    ProofInvalid,
     TileChanged,
     TileConflict,
     TileMissing,
@@ -23,11 +25,19 @@ from ledger.errors import (
 )
 from ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
 from ledger.note import Signer
+from ledger.sequencer import Sequencer
 from ledger.tables import CheckpointRow, TileRow
 from ledger.tile_folder import BEYOND_TILES, CHECKPOINT, DRAFTS, DROPPED_MAX, TileFolder
 from ledger.tile_store import keep_tiles_in, tiles_of
 from ledger.tiles import ENTRIES, RightEdge, Tile, edge_tiles, entry_bundle, parse_path, tile_path
-from tests.world import ORIGIN, World, failed_inspection, key_of, rows_of_all_tables
+from tests.world import (
+    ORIGIN,
+    World,
+    accept_policy,
+    failed_inspection,
+    key_of,
+    rows_of_all_tables,
+)
 
 
 @pytest.fixture
@@ -124,6 +134,24 @@ async def test_a_writer_to_files_leaves_what_an_export_of_its_log_writes(
         assert await check(world, live) == await check(world, exported)
         async with world.database.reading() as session:
             assert (await session.scalars(select(TileRow))).all() == []
+
+
+async def test_a_start_that_was_not_told_of_the_folder_says_what_names_it(
+    database_url: str, folder: Path
+) -> None:
+    async with in_files(database_url, folder) as (world, _):
+        untold = Database.connect(database_url)
+        try:
+            with pytest.raises(ProofInvalid) as refused:
+                await Sequencer.open(
+                    untold, world.signers, now=world.clock.now, policy_check=accept_policy
+                )
+        finally:
+            await untold.close()
+    assert refused.value.message == (
+        "the tile at level 0, 0 has 0 of 5 hashes; where tiles are files, XIN_TILES_FOLDER names "
+        "their folder"
+    )
 
 
 async def test_proofs_come_from_files_as_from_rows(database_url: str, folder: Path) -> None:
