@@ -92,7 +92,7 @@ async def serve_ledger(settings: Settings, *, say: Say, writes: bool = True) -> 
         ):
             settle()
             say(f"serving {settings.address}/graphql, log key {log_key}")
-            await serving.until_stopped(_nothing())
+            await serving.until_stopped()
 
 
 async def _serve_by_doors(settings: Settings, taken: socket.socket, *, say: Say) -> None:
@@ -192,7 +192,3 @@ def _log_key(service: Service) -> str:
     if genesis is None:
         raise LedgerEmpty("the log has no genesis yet; `xin init` founds it")
     return service.writer.authorities.log_keys.latest.key.ed25519.vkey
-
-
-async def _nothing() -> None:
-    return

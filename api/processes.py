@@ -158,7 +158,7 @@ async def door(line_end: socket.socket, listening: socket.socket) -> None:
         assert isinstance(line, Line)
         gone = asyncio.create_task(line.ended.wait())
         gone.add_done_callback(lambda _: serving.stop())
-        await serving.until_stopped(_nothing())
+        await serving.until_stopped()
         gone.cancel()
 
 
@@ -193,10 +193,6 @@ def _say_ready() -> None:
     # A writer that is gone by now does not hear it, and the line says so.
     with contextlib.suppress(BrokenPipeError):
         os.write(sys.stdout.fileno(), b"ready\n")
-
-
-async def _nothing() -> None:
-    return
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -101,8 +101,11 @@ class Serving:
             for signal_number in signals:
                 loop.remove_signal_handler(signal_number)
 
-    async def until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+    async def until_stopped(self, work: Coroutine[Any, Any, None] | None = None) -> None:
         """Do `work` beside serving, then wait for a signal; what `work` raises is raised."""
+        if work is None:
+            await self._stopped.wait()
+            return
         stopped = asyncio.create_task(self._stopped.wait())
         working = asyncio.create_task(work)
         await asyncio.wait({stopped, working}, return_when=asyncio.FIRST_COMPLETED)

@@ -102,7 +102,7 @@ async def serve_witness(
         ):
             keys = "\n".join(verifier.vkey for verifier in witness.verifiers)
             say(f"witnessing {len(policy.logs)} log keys at {settings.address}, under\n{keys}")
-            await serving.until_stopped(_nothing())
+            await serving.until_stopped()
 
 
 def _keys(settings: Settings) -> Custody:
@@ -115,7 +115,3 @@ def _keys(settings: Settings) -> Custody:
 def read_policy(file: Path) -> WitnessPolicy:
     """A tlog-policy. Raises `WitnessPolicyInvalid`."""
     return WitnessPolicy.parse(file.read_bytes())
-
-
-async def _nothing() -> None:
-    return
