@@ -14,7 +14,7 @@ none. The demonstration's issuer is believed only in a demonstration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -159,7 +159,7 @@ CREDENTIALS_KEPT_MAX = 1_024
 class Access:
     """Whom this process believes, and for which log."""
 
-    def __init__(self, issuers: Mapping[str, bytes], *, audience: Callable[[], str]) -> None:
+    def __init__(self, issuers: Mapping[str, bytes], *, audience: str) -> None:
         self._keys = {issuer: (_key(raw), thumbprint(raw)) for issuer, raw in issuers.items()}
         self._audience = audience
         # A signature that verified once verifies again; its times are judged at every request.
@@ -177,10 +177,9 @@ class Access:
                 f"no ASCII text of at most {CREDENTIAL_BYTES_MAX} bytes", path=_HEADER
             )
         credential = self._verified(token)
-        audience = self._audience()
-        if credential.audience != audience:
+        if credential.audience != self._audience:
             raise AudienceWrong(
-                f"the credential is for {credential.audience!r}, this log is {audience!r}",
+                f"the credential is for {credential.audience!r}, this log is {self._audience!r}",
                 path=("credential", "aud"),
             )
         seconds = at.timestamp()

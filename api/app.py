@@ -56,7 +56,7 @@ PAGE_HEADERS = {
 
 def create_app(service: Service) -> ASGIApp:
     """The application over an opened service, which must stay open as long as it serves."""
-    access = Access(_issuers(service), audience=lambda: _origin(service))
+    access = Access(_issuers(service), audience=service.origin)
     graphql = GraphQLDoor(service, access)
     entries = EntriesDoor(service, access)
     tiles = TileDoor(service)
@@ -119,9 +119,3 @@ def _issuers(service: Service) -> dict[str, bytes]:
     if settings.demo and service.keystore.has(DEMO_KEY):
         issuers[DEMO_ISSUER] = service.keystore.get(DEMO_KEY).public_key
     return issuers
-
-
-def _origin(service: Service) -> str:
-    """A founded log has its own name, whatever the settings say."""
-    genesis = service.sequencer.authorities.genesis if service.sequencer else None
-    return genesis.origin if genesis else service.settings.origin

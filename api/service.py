@@ -85,6 +85,8 @@ class Service:
     """One process's world."""
 
     settings: Settings
+    origin: str
+    """The log's name; of a log that is not founded yet, the one it will have."""
     database: Database
     keystore: Custody
     follower: Follower
@@ -114,6 +116,7 @@ class Service:
         async with AsyncExitStack() as stack:
             database = open_database(settings)
             stack.push_async_callback(database.close)
+            origin = await _origin(database, settings.origin)
             keystore = custody_of(settings)
             follower = Follower(database, views())
             sequencer: Sequencer | None = None
@@ -125,7 +128,7 @@ class Service:
                 with contextlib.suppress(TilesAhead):
                     # Of an older copy those who saw more say better what is to be done.
                     await complete_tiles(database, settings)
-                signers = LogSigners.of(keystore, await _origin(database, settings.origin))
+                signers = LogSigners.of(keystore, origin)
                 async with httpx.AsyncClient(timeout=ANSWER_S) as onlookers:
                     high_water = await require_resumable(
                         database, settings, signers, client=onlookers
@@ -162,7 +165,17 @@ class Service:
                     )
                     stack.push_async_callback(publishing.close)
                     publishing.start()
-            yield cls(settings, database, keystore, follower, now, sequencer, following, cosigning)
+            yield cls(
+                settings,
+                origin,
+                database,
+                keystore,
+                follower,
+                now,
+                sequencer,
+                following,
+                cosigning,
+            )
 
     @classmethod
     @asynccontextmanager
@@ -179,8 +192,10 @@ class Service:
             stack.push_async_callback(database.close)
             line = await Line.open(line_end, database)
             stack.push_async_callback(line.close)
+            origin = await _origin(database, settings.origin)
             keystore = custody_of(settings)
-            yield cls(settings, database, keystore, Follower(database, views()), now, line, line)
+            follower = Follower(database, views())
+            yield cls(settings, origin, database, keystore, follower, now, line, line)
 
     @property
     def today(self) -> date:

@@ -29,7 +29,7 @@ SEED = seed_of("credential issuer")
 
 
 def access(*, issuer: str = ISSUER) -> Access:
-    return Access({issuer: public_key_of(SEED)}, audience=lambda: ORIGIN)
+    return Access({issuer: public_key_of(SEED)}, audience=ORIGIN)
 
 
 def credential(**changes: object) -> Credential:

@@ -1,5 +1,7 @@
 """The log over HTTP (C2SP tlog-tiles, RFC 9457), on SQLite and PostgreSQL."""
 
+from dataclasses import replace
+
 import httpx
 
 from api.app import create_app
@@ -45,3 +47,17 @@ async def test_a_process_that_does_not_write_reads_all_and_refuses_the_rest(door
             answer = await client.post("/graphql", json=body, headers=headers)
             assert answer.json()["data"]["submitStatements"] == {"code": "LOG_READ_ONLY"}
     assert await rows_of_all_tables(doors.service.database) == held
+
+
+async def test_a_reader_believes_credentials_for_the_log_whatever_its_settings_call_it(
+    doors: Doors,
+) -> None:
+    settings = replace(doors.service.settings, origin="another.example/log")
+    async with Service.opened(settings, writes=False, now=doors.clock.now) as reader:
+        transport = httpx.ASGITransport(create_app(reader))
+        async with httpx.AsyncClient(transport=transport, base_url="http://log.test") as client:
+            headers = doors.credential("authority")
+            answer = await client.get("/schema.graphql", headers=headers)
+            assert answer.status_code == 200
+            answer = await client.get("/openings?first=0", headers=headers)
+            assert answer.json()["code"] == "ACCESS_FORBIDDEN"
