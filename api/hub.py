@@ -15,7 +15,7 @@ message is four bytes of length and a JSON object of any of these members:
     answers   [[id, outcome], …]            hub to door; an outcome is entries, or an error
     size, controls, followed                hub to all: entries, control entries, and those in views
     running                                 hub to all: whether the writer takes submissions
-    awaited   size                          door to hub, hub to views: somebody waits for it
+    awaited   size                          door to hub, hub to all: somebody waits for the views
     followed  size                          views to hub
 
 What comes in one turn of the event loop goes out as one message. A door that awaits answers anyhow
