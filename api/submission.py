@@ -1,7 +1,6 @@
 """POST /entries: finished tokens, one or many (ARCHITECTURE §4).
 
     EntriesDoor      the route
-    parse_statement  one SD-JWT to a body
     parse_statements several that stand together
     parse_line       one line of NDJSON to a submission
 
@@ -121,7 +120,7 @@ class _Line(NamedTuple):
 
 async def _submit_one(request: Request, writer: Writer) -> Response:
     raw = await read_body(request, STATEMENT_BYTES_MAX)
-    body = parse_statement(_text(raw.removesuffix(b"\n")))
+    body = read_statement(_text(raw.removesuffix(b"\n")))
     (acknowledgement,) = await writer.submit(Submission((body,)))
     return Response(orjson.dumps(_answer(acknowledgement)), media_type="application/json")
 
@@ -189,11 +188,6 @@ async def _told(
     return b"\n".join([*answers, b""])
 
 
-def parse_statement(text: str) -> Statement:
-    """An SD-JWT with all its disclosures. Raises `LedgerError`."""
-    return read_statement(text)
-
-
 def parse_line(line: bytes | None) -> tuple[Submission, bool]:
     """A line, and whether it is of the form with many. None stands for a line that was too long.
 
@@ -205,7 +199,7 @@ def parse_line(line: bytes | None) -> tuple[Submission, bool]:
         # Four quotes and no backslash: the text is what stands between them.
         usual = line[len(_USUAL[0]) : -len(_USUAL[1])]
         if usual.isascii() and b"\\" not in usual:
-            return Submission((parse_statement(usual.decode("ascii")),)), False
+            return Submission((read_statement(usual.decode("ascii")),)), False
     match _members(line):
         case {"statement": str(text), **rest} if not rest:
             return Submission((_within(text, "statement"),)), False
@@ -233,7 +227,7 @@ def parse_statements(texts: Sequence[Any]) -> list[Statement]:
 
 def _within(text: str, *path: str | int) -> Statement:
     try:
-        return parse_statement(text)
+        return read_statement(text)
     except LedgerError as error:
         raise (error.within(*path) if len(path) > 1 else error) from None
 

@@ -41,12 +41,13 @@ from api.openings import OPERATOR_LABEL
 from api.service import Service
 from api.serving import listening
 from api.settings import Settings
-from api.submission import SD_JWT, parse_statement
+from api.submission import SD_JWT
 from ledger.admission import Submission
 from ledger.canonical import Json
 from ledger.database import Database
 from ledger.identity import SubjectLabel
 from ledger.keystore import Keystore
+from ledger.presentation import read_statement
 from ledger.salts import fresh_salts
 from ledger.statement import issue
 from tests.api.doors import fine
@@ -292,7 +293,7 @@ class Home:
 
     def submission(self, jti: str) -> Submission:
         """One statement of the market authority, as a door hands it on."""
-        return Submission((parse_statement(self.statement(jti)),))
+        return Submission((read_statement(self.statement(jti)),))
 
     def state(self, *references: str) -> dict[str, int]:
         """The same, through the server that runs here."""
