@@ -45,7 +45,7 @@ class Settings:
     """The settings of one process."""
 
     home: Path
-    """XIN_HOME: the folder of database, keys and tokens."""
+    """XIN_HOME: the folder of database, high-water file, keys, tokens, and of a witness."""
     database_url: str
     """XIN_DATABASE_URL: an SQLAlchemy URL of sqlite+aiosqlite or postgresql+asyncpg."""
     port: int
