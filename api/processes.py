@@ -59,7 +59,8 @@ class Processes:
         self._hub = hub
         self._listening = listening
         self._keepers: list[asyncio.Task[None]] = []
-        self._started = 0
+        self._starting: set[int] = set()
+        """Which were not up yet, once."""
         self._all_started = asyncio.Event()
 
     @classmethod
@@ -70,8 +71,10 @@ class Processes:
         """So many doors and one process for the views; all are up when the block begins."""
         processes = cls(hub, listening)
         roles = ["views", *["door"] * doors]
+        processes._starting = set(range(len(roles)))
         processes._keepers = [
-            asyncio.create_task(processes._keep(role, len(roles)), name=role) for role in roles
+            asyncio.create_task(processes._keep(role, number), name=role)
+            for number, role in enumerate(roles)
         ]
         try:
             await processes._all_started.wait()
@@ -81,10 +84,10 @@ class Processes:
                 keeper.cancel()
             await asyncio.gather(*processes._keepers, return_exceptions=True)
 
-    async def _keep(self, role: str, roles: int) -> None:
+    async def _keep(self, role: str, number: int) -> None:
         while True:
             try:
-                status = await self._run(role, roles)
+                status = await self._run(role, number)
             except OSError as error:
                 # No descriptor, process or memory to be had; there may be soon.
                 logger.error("the process of a %s cannot be started: %s; trying again", role, error)
@@ -92,7 +95,7 @@ class Processes:
                 logger.error("the process of a %s ended with %s; starting another", role, status)
             await asyncio.sleep(RESTART_S)
 
-    async def _run(self, role: str, roles: int) -> int:
+    async def _run(self, role: str, number: int) -> int:
         """One process from its start to its end. Raises `OSError` where none can be started."""
         ours, theirs = socket.socketpair()
         try:
@@ -115,8 +118,9 @@ class Processes:
             await self._hub.connect(ours)
             assert child.stdout is not None
             if await child.stdout.readline():
-                self._started += 1
-                if self._started == roles:
+                # One that ended and came again is not two of them.
+                self._starting.discard(number)
+                if not self._starting:
                     self._all_started.set()
             return await child.wait()
         finally:
