@@ -212,6 +212,7 @@ _STATUS: Mapping[type[Exception], int] = {
     ledger_errors.WriterBusy: 503,
     ledger_errors.WriterFenced: 503,
     ledger_errors.WriterOverloaded: 503,
+    ledger_errors.StoreUnavailable: 503,
     ledger_errors.WitnessClockBehind: 503,
     ledger_errors.QuorumMissing: 503,
     ledger_errors.KeyAgentAway: 503,
@@ -228,6 +229,8 @@ _STATUS: Mapping[type[Exception], int] = {
 _RETRY_AFTER_S: Mapping[type[BaseException], int] = {
     # A full queue is written within a second.
     ledger_errors.WriterOverloaded: 1,
+    # As long as a database server recovers.
+    ledger_errors.StoreUnavailable: 1,
     # Of one process after another: by then the successor answers.
     ledger_errors.WriterBusy: 5,
     ledger_errors.WriterFenced: 5,

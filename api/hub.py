@@ -120,10 +120,11 @@ class _Messages(asyncio.Protocol):
                 loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        # Taken first: whatever becomes of it, the line can be used again.
+        content, self._lists, self._values = {**self._lists, **self._values}, {}, {}
         if self._transport is not None:
-            raw = orjson.dumps({**self._lists, **self._values})
+            raw = orjson.dumps(content)
             self._transport.writelines((len(raw).to_bytes(LENGTH_BYTES, "big"), raw))
-        self._lists, self._values = {}, {}
 
 
 class Hub:

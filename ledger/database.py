@@ -16,15 +16,16 @@ asyncio, those of several at two files beside the database (`_Turns`).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
+import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -159,7 +160,7 @@ async def _locked(file: int) -> None:
 def _wait_for_lock(file: int, loop: asyncio.AbstractEventLoop, taken: asyncio.Future[None]) -> None:
     fcntl.flock(file, fcntl.LOCK_EX)
     os.close(file)
-    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+    with suppress(RuntimeError):  # the loop has ended meanwhile
         loop.call_soon_threadsafe(lambda: None if taken.done() else taken.set_result(None))
 
 
@@ -180,7 +181,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     try:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        _use_wal(cursor)
+        _use_wal(connection, cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA cache_size={-CACHE_KIB}")
@@ -192,7 +193,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
         raise
 
 
-def _use_wal(cursor: DBAPICursor) -> None:
+def _use_wal(connection: DBAPIConnection, cursor: DBAPICursor) -> None:
     """SQLite does not wait where two turn a new file to WAL: one is told at once that it is locked.
 
     The other is done within milliseconds, and then there is nothing left to turn.
@@ -201,10 +202,11 @@ def _use_wal(cursor: DBAPICursor) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             return
-        except Exception as error:
-            if "locked" not in str(error):
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            time.sleep(WAL_WAIT_S)
+            # The adapted connection waits in the event loop, and holds up nobody there.
+            cast("AdaptedConnection", connection).run_async(lambda _: asyncio.sleep(WAL_WAIT_S))
     cursor.execute("PRAGMA journal_mode=WAL")
 
 

@@ -50,6 +50,7 @@
     ├── WriterBusy            another process is the writer of this log
     ├── WriterFenced          another writer extended the log in between
     ├── WriterOverloaded      the queue is full; try again
+    ├── StoreUnavailable      the database failed at a batch; try again, it says what was kept
     ├── LogBehind             a head older than one that was signed; it must catch up first
     ├── LogForked             a signed head that contradicts one that was signed before
     ├── HeadUnwitnessed       nobody who can be asked has seen this log's head
@@ -318,6 +319,10 @@ class WriterBusy(LedgerError):
 
 class WriterFenced(LedgerError):
     code = "LEDGER_WRITER_FENCED"
+
+
+class StoreUnavailable(LedgerError):
+    code = "LEDGER_STORE_UNAVAILABLE"
 
 
 class WriterOverloaded(LedgerError):

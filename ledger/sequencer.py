@@ -18,21 +18,25 @@ client alone waits one commit, and many share one. A batch is one transaction, i
 Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`).
 A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
 outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
-again is answered from step 1. A server may keep such a commit later still: a batch that meets it
-fails like the one before, and only the next that does is a sign of another writer. A database that
-is away fails one batch after another, and the writer goes on when it is back.
+again, as `StoreUnavailable` asks, is answered from step 1. A server may keep such a commit later
+still: a batch that meets it fails like the one before, and only the next that does is a sign of
+another writer. A database that is away fails one batch after another, and the writer goes on when
+it is back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+import asyncpg
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.append import insert_rows, known_bindings, known_references
@@ -50,6 +54,7 @@ from ledger.errors import (
     LedgerError,
     LogKeyMismatch,
     ProofInvalid,
+    StoreUnavailable,
     WriterFenced,
     WriterOverloaded,
 )
@@ -75,7 +80,19 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 QUEUE_BYTES_MAX = 128 * 1024 * 1024
 """What waits, however few the submissions. One alone is taken whatever its size."""
 
+STORE_FAILURES = (
+    SQLAlchemyError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    sqlite3.Error,
+)
+"""What a database that is away raises, in its own words or a driver's; a timeout is an OSError."""
+
 PolicyCheck = Callable[[PolicyAdoption], None]
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -244,7 +261,7 @@ class Sequencer(Writer):
                         ) from error
                     # The commit before, whose answer never came, was kept after the head was read.
                     self._is_unsettled = self._head_is_known = False
-                    _fail(waiting, error)
+                    _fail(waiting, _unavailable(error))
                 except HighWaterUnwritable as error:
                     # Its device is full or away. Nobody is told; the next batch is not written
                     # before this head is remembered.
@@ -261,11 +278,13 @@ class Sequencer(Writer):
                     # Head and signature do not agree: nothing more is signed.
                     raise
                 except Exception as error:
-                    # The database is away, in whichever driver's words. Kept or lost? The head
-                    # says, once it can be read; a client that tries again is told by step 1.
+                    # Most likely the database is away, in whichever driver's words. Kept or lost?
+                    # The head says, once it can be read.
+                    logger.exception("a batch failed; the head is read again before the next")
                     self._head_is_known = False
                     self._is_unsettled = True
-                    _fail(waiting, error)
+                    is_store = isinstance(error, STORE_FAILURES)
+                    _fail(waiting, _unavailable(error) if is_store else error)
         except BaseException as error:
             while not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
@@ -380,6 +399,15 @@ class Sequencer(Writer):
 
 def _stopped() -> WriterFenced:
     return WriterFenced("this writer has stopped; another one may have taken over")
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    refusal = StoreUnavailable(
+        "the database failed at this batch, and whether it was kept is not known; sent again, what "
+        "was kept is answered with its first index"
+    )
+    refusal.__cause__ = error
+    return refusal
 
 
 def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:

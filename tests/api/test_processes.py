@@ -241,6 +241,7 @@ def test_a_process_that_cannot_be_started_for_a_while_is_started_later(served: S
     for door in before:
         os.kill(door, signal.SIGKILL)
     until(lambda: all(map(is_gone, before)))
+    # That nothing happens cannot be waited for: it would have been tried by now, and was.
     time.sleep(2 * RESTART_S)
     assert not served.children("door")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)

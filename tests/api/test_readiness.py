@@ -136,6 +136,27 @@ async def test_an_overloaded_writer_says_when_to_try_again(
     assert (await rows_of_all_tables(doors.service.database))["ledger_entry"] == held
 
 
+async def test_a_database_that_fails_at_a_batch_is_tried_again(doors: Doors) -> None:
+    await doors.service.followed(doors.service.writer.tree_size)
+    held = (await rows_of_all_tables(doors.service.database))["ledger_entry"]
+    engine = doors.service.database.engine.sync_engine
+
+    def refuse(*_: object) -> None:
+        raise ConnectionResetError("host db.internal, user xinyuan")
+
+    statement = doors.draft(fine()).presentation
+    headers = {"Content-Type": "application/sd-jwt", **doors.credential("authority")}
+    event.listen(engine, "before_cursor_execute", refuse)
+    answer = await doors.client.post("/entries", content=statement, headers=headers)
+    event.remove(engine, "before_cursor_execute", refuse)
+    assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_STORE_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+    assert "internal" not in answer.text
+    assert (await rows_of_all_tables(doors.service.database))["ledger_entry"] == held
+    answer = await doors.client.post("/entries", content=statement, headers=headers)
+    assert (answer.status_code, answer.json()["duplicate"]) == (200, False)
+
+
 async def test_what_time_does_not_mend_has_no_such_header(doors: Doors) -> None:
     async with Service.opened(doors.service.settings, writes=False) as reader:
         reader = replace(reader, now=doors.clock.now)

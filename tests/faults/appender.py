@@ -44,7 +44,11 @@ LOG_SIGNER = Signer(ORIGIN, key_of("log"))
 FOUNDED_SIZE = 6
 """Entries before the first number: genesis, two keys and mandates, a firm's key."""
 
-TRY_AGAIN = ("LEDGER_WRITER_OVERLOADED", "LEDGER_HIGH_WATER_UNWRITABLE")
+TRY_AGAIN = (
+    "LEDGER_HIGH_WATER_UNWRITABLE",
+    "LEDGER_STORE_UNAVAILABLE",
+    "LEDGER_WRITER_OVERLOADED",
+)
 """Refusals that ask for nothing else than to try again here."""
 
 PATIENCE = 60

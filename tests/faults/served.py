@@ -293,6 +293,7 @@ class Served(Scenario):
         elif case in ("writer killed", "door killed", "stopped"):
             request = threading.Thread(target=door.send, args=(serving.port, batches[1]))
             request.start()
+            # Into the request, wherever that is by then: each place is as good.
             time.sleep(0.01)
             if case == "writer killed":
                 serving.process.kill()

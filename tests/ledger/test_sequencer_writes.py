@@ -15,7 +15,7 @@ from ledger.batch import Acknowledgement
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.database import Database
 from ledger.entries import Entries
-from ledger.errors import LedgerError
+from ledger.errors import StoreUnavailable
 from ledger.note import Signer
 from tests.faults.breaking import failing_database
 from tests.faults.failing import Failing, Kept
@@ -64,8 +64,12 @@ async def test_whichever_write_fails_an_acknowledged_entry_stands_and_none_gets_
                 break
             struck.append(failing.struck)
             committed = kept is Kept.KEPT and failing.struck.startswith("COMMIT")
-            # A refusal would tell the client that its entry is bad; nobody was refused here.
-            assert not any(isinstance(answer, LedgerError) for answer in answers)
+            # Nobody is told that an entry is bad: it is to be sent again.
+            assert all(
+                isinstance(answer, StoreUnavailable)
+                for answer in answers
+                if isinstance(answer, Exception)
+            )
             heard: Answers = [one for one in answers if not isinstance(one, Exception)]
             # A line that is dead before it is used is replaced, and the batch goes through.
             assert len(heard) in (0, len(batch))
@@ -119,7 +123,7 @@ async def test_a_commit_that_is_kept_after_its_line_was_lost_stops_no_writer(
         # The first loses its line; the second finds the old head, and then what the first wrote.
         for _ in range(2):
             answers = await world.sequencer.submit_each(batch)
-            assert not any(isinstance(answer, LedgerError) for answer in answers)
+            assert all(isinstance(answer, StoreUnavailable) for answer in answers)
         again = await submit_all(world, batch)
         assert all(one.duplicate for answer in again for one in answer)
         assert indexes(again) == list(range(head.tree_size, head.tree_size + 6))
