@@ -107,11 +107,17 @@ class Service:
         now: Callable[[], datetime] = system_clock,
         key_lost: bool = False,
     ) -> AsyncIterator[Service]:
-        """Open a migrated database; one that writes asks first how far its log had come.
+        """Open a migrated database; a service that writes also follows, unless told otherwise.
 
-        It also follows, unless told otherwise.
+        Nothing is signed before 4, and the order is what makes that safe:
 
-        `key_lost` is that of `Sequencer.open`. Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
+            1. take the writer's lock: whoever else writes this log here has ended
+            2. bring a folder of tiles to the database's head; one that is ahead is left to 3
+            3. ask whoever saw more of the log (`api.onlookers`), and take the high-water file over
+            4. open the sequencer, then what follows it: views, witnesses, the published checkpoint
+
+        A start that fails gives back whatever it took. `key_lost` is that of `Sequencer.open`.
+        Raises `WriterBusy`, `KeyNotKept`, `LedgerError`.
         """
         async with AsyncExitStack() as stack:
             database = open_database(settings)

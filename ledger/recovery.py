@@ -43,9 +43,8 @@ from ledger.errors import (
 from ledger.merkle import leaf_hash
 from ledger.note import SignedNote
 from ledger.opening_feed import FeedCheckpoint, parse_line
-from ledger.sequencer import read_edge
 from ledger.tables import CheckpointRow
-from ledger.tile_store import tiles_of
+from ledger.tile_store import read_edge, tiles_of
 from ledger.tiles import RightEdge, Tile
 
 PENDING_BODIES_MAX = 8_192

@@ -3,7 +3,6 @@
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
     Sequencer.enqueue  takes a prepared submission; all of it is admitted, or none
-    read_edge          the unfinished tiles of its tree, read back
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -61,11 +60,10 @@ from ledger.errors import (
 from ledger.follower import Follower
 from ledger.high_water import HighWater
 from ledger.log_keys import LogKeys, LogSigners
-from ledger.merkle import HASH_BYTES
 from ledger.note import SignedNote
 from ledger.tables import CheckpointRow
-from ledger.tile_store import tiles_of
-from ledger.tiles import RightEdge, edge_tiles
+from ledger.tile_store import read_edge, tiles_of
+from ledger.tiles import RightEdge
 from ledger.writer import Answer, Writer
 
 QUEUE_SUBMISSIONS_MAX = 8_192
@@ -414,19 +412,3 @@ def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
     for item in waiting:
         if not item.answer.done():
             item.answer.set_exception(error)
-
-
-async def read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
-    """The unfinished tiles of a tree. Raises `ProofInvalid` where one is cut short."""
-    tiles = [tile for tile in edge_tiles(tree_size) if tile.width]
-    stored = await tiles_of(session).read(session, [(tile.level, tile.index) for tile in tiles])
-    partials = []
-    for tile in edge_tiles(tree_size):
-        hashes = stored.get((tile.level, tile.index), b"") if tile.width else b""
-        if len(hashes) != tile.width * HASH_BYTES:
-            raise ProofInvalid(
-                f"the tile at level {tile.level}, {tile.index} has {len(hashes) // HASH_BYTES} of "
-                f"{tile.width} hashes; where tiles are files, XIN_TILES_FOLDER names their folder"
-            )
-        partials.append(hashes)
-    return RightEdge(tree_size, tuple(partials))

@@ -25,14 +25,13 @@ from ledger.errors import (
     CheckpointInconsistent,
     CheckpointMalformed,
     CheckpointUntrusted,
-    NoteMalformed,
     NoteUnverified,
     ProofInvalid,
 )
 from ledger.errors import RequestToWitnessMalformed as Malformed
-from ledger.merkle import HASH_BYTES, Hash, node_hash
-from ledger.note import SignedNote, standard_base64
-from ledger.witness_protocol import CONSISTENCY_LENGTH_MAX, REQUEST_BYTES_MAX
+from ledger.merkle import Hash, node_hash
+from ledger.note import SignedNote
+from ledger.witness_protocol import split_request
 
 _RANGE = re.compile(r"subtree (0|[1-9][0-9]{0,15}) ([1-9][0-9]{0,15})", re.ASCII)
 
@@ -51,23 +50,14 @@ class SignSubtree:
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """The request whose bytes are exactly `raw`. Raises `RequestToWitnessMalformed`."""
-        if len(raw) > REQUEST_BYTES_MAX:
-            raise Malformed(f"longer than {REQUEST_BYTES_MAX} bytes")
-        head, separator, note_text = raw.partition(b"\n\n")
-        try:
-            first, *hashes = head.decode("ascii").split("\n")
-        except UnicodeDecodeError:
-            raise Malformed("a byte outside ASCII before the checkpoint") from None
+        first, hashes, note = split_request(raw)
         span = _RANGE.fullmatch(first)
-        if not separator or span is None or not hashes:
-            raise Malformed(f"{first[:40]!r} is no subtree, or no hash or checkpoint follows")
-        if len(hashes) > 1 + CONSISTENCY_LENGTH_MAX:
-            raise Malformed(f"more than {CONSISTENCY_LENGTH_MAX} proof lines")
+        if span is None or not hashes:
+            raise Malformed(f"{first[:40]!r} is no subtree, or no hash follows")
+        subtree_hash, *path = hashes
         try:
-            subtree_hash, *path = map(_hash, hashes)
-            note = SignedNote.parse(note_text)
             checkpoint = Checkpoint.read(note.text)
-        except (NoteMalformed, CheckpointMalformed) as error:
+        except CheckpointMalformed as error:
             raise Malformed(error.message) from None
         start, end = int(span[1]), int(span[2])
         if not is_subtree(start, end) or end > min(checkpoint.tree_size, TREE_SIZE_MAX):
@@ -151,10 +141,3 @@ def _next(path: Iterator[Hash]) -> Hash:
     if hash_ is None:
         raise ProofInvalid("the subtree's path is too short")
     return hash_
-
-
-def _hash(line: str) -> Hash:
-    hash_ = standard_base64(line)
-    if len(hash_) != HASH_BYTES:
-        raise NoteMalformed(f"a hash of {len(hash_)} bytes")
-    return Hash(hash_)

@@ -4,6 +4,7 @@
     TileRows       rows of the database, in the transaction of the batch
     keep_tiles_in  chooses another store for all sessions of a database
     tiles_of       the store of a session; rows where nothing else was chosen
+    read_edge      the unfinished tiles of a tree, as that store has them
 
 The other place is `ledger.tile_folder`. Both hand out the same bytes (C2SP tlog-tiles), and both
 can be made again from the entries. A session carries its store, so that whoever reads need not know
@@ -19,8 +20,10 @@ from sqlalchemy import delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.database import Database
+from ledger.errors import ProofInvalid
+from ledger.merkle import HASH_BYTES
 from ledger.tables import TileRow
-from ledger.tiles import Tile, width_in_tree
+from ledger.tiles import RightEdge, Tile, edge_tiles, width_in_tree
 
 Place: TypeAlias = tuple[int, int]
 """Level and index of a tile, whatever its width."""
@@ -105,3 +108,19 @@ def keep_tiles_in(database: Database, store: TileStore) -> None:
 def tiles_of(session: AsyncSession) -> TileStore:
     """Where the tiles of this session's log are."""
     return cast("TileStore", session.info.get(_STORE, _ROWS))
+
+
+async def read_edge(session: AsyncSession, tree_size: int) -> RightEdge:
+    """The unfinished tiles of a tree. Raises `ProofInvalid` where one is cut short."""
+    tiles = [tile for tile in edge_tiles(tree_size) if tile.width]
+    stored = await tiles_of(session).read(session, [(tile.level, tile.index) for tile in tiles])
+    partials = []
+    for tile in edge_tiles(tree_size):
+        hashes = stored.get((tile.level, tile.index), b"") if tile.width else b""
+        if len(hashes) != tile.width * HASH_BYTES:
+            raise ProofInvalid(
+                f"the tile at level {tile.level}, {tile.index} has {len(hashes) // HASH_BYTES} of "
+                f"{tile.width} hashes; where tiles are files, XIN_TILES_FOLDER names their folder"
+            )
+        partials.append(hashes)
+    return RightEdge(tree_size, tuple(partials))

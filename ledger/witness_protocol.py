@@ -5,6 +5,7 @@
     CosignedHead          what a witness remembers of one log
     judge                 the checkpoint that may be cosigned, or the refusal the standard names
     cosignatures_of       the lines of a witness's answer that verify under keys we trust
+    split_request         a line, hashes and a note: the form of both requests to a witness
 
 The order of refusals is that of the standard, since a witness that names a conflict before it has
 seen a signature tells strangers what it knows. Pure: what is remembered, and the atomic step from
@@ -66,21 +67,15 @@ class AddCheckpoint:
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """The request whose bytes are exactly `raw`. Raises `RequestToWitnessMalformed`."""
-        if len(raw) > REQUEST_BYTES_MAX:
-            raise Malformed(f"longer than {REQUEST_BYTES_MAX} bytes")
-        head, separator, note = raw.partition(b"\n\n")
-        try:
-            old, *path = head.decode("ascii").split("\n")
-        except UnicodeDecodeError:
-            raise Malformed("a byte outside ASCII before the checkpoint") from None
+        old, hashes, note = split_request(raw)
         size = _OLD.fullmatch(old)
-        if not separator or size is None or int(size[1]) > TREE_SIZE_MAX:
-            raise Malformed(f"{old[:40]!r} is no old size, or no checkpoint follows")
-        if len(path) > CONSISTENCY_LENGTH_MAX:
+        if size is None or int(size[1]) > TREE_SIZE_MAX:
+            raise Malformed(f"{old[:40]!r} is no old size")
+        if len(hashes) > CONSISTENCY_LENGTH_MAX:
             raise Malformed(f"more than {CONSISTENCY_LENGTH_MAX} proof lines")
         try:
-            return cls.of(int(size[1]), [_hash(line) for line in path], SignedNote.parse(note))
-        except (NoteMalformed, CheckpointMalformed) as error:
+            return cls.of(int(size[1]), hashes, note)
+        except CheckpointMalformed as error:
             raise Malformed(error.message) from None
 
     def __bytes__(self) -> bytes:
@@ -150,6 +145,28 @@ def cosignatures_of(
         if not Timestamped.parse(one.signature, types[one.name, one.key_id]).at_s:
             raise NoteUnverified(f"a cosignature of {one.name} without a time")
     return known
+
+
+def split_request(raw: bytes) -> tuple[str, list[Hash], SignedNote]:
+    """The form of both requests: a line, hashes, an empty line, a note.
+
+    Raises `RequestToWitnessMalformed`.
+    """
+    if len(raw) > REQUEST_BYTES_MAX:
+        raise Malformed(f"longer than {REQUEST_BYTES_MAX} bytes")
+    head, separator, note = raw.partition(b"\n\n")
+    if not separator:
+        raise Malformed("no checkpoint follows an empty line")
+    try:
+        first, *hashes = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Malformed("a byte outside ASCII before the checkpoint") from None
+    if len(hashes) > 1 + CONSISTENCY_LENGTH_MAX:
+        raise Malformed(f"more than {CONSISTENCY_LENGTH_MAX} proof lines")
+    try:
+        return first, [_hash(line) for line in hashes], SignedNote.parse(note)
+    except NoteMalformed as error:
+        raise Malformed(error.message) from None
 
 
 def _hash(line: str) -> Hash:
