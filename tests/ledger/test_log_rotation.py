@@ -27,6 +27,7 @@ from ledger.errors import (
     LogKeyReplaced,
     NoteUnverified,
     OpeningChanged,
+    StoreUnavailable,
 )
 from ledger.key_agent import AgentCustody, answering
 from ledger.keystore import Keystore
@@ -217,7 +218,7 @@ async def test_a_crash_during_the_commit_leaves_the_old_key_or_the_new_one(
         world.signers = BOTH
         await world.reopen()
         size = world.sequencer.tree_size
-        with failing_commit(world, kept=kept) as failures, pytest.raises(ConnectionResetError):
+        with failing_commit(world, kept=kept) as failures, pytest.raises(StoreUnavailable):
             await world.control(log_key(SECOND), jti="rotation")
         assert failures == [1]
         if restarted:

@@ -24,6 +24,7 @@ from ledger.errors import (
     LogKeyMismatch,
     MandateMissing,
     ProofInvalid,
+    StoreUnavailable,
     SubjectAlreadyBound,
     WriterFenced,
     WriterOverloaded,
@@ -301,7 +302,7 @@ async def test_a_writer_outlives_a_database_that_went_away(database_url: str) ->
         event.listen(engine, "before_cursor_execute", refuse)
         for _ in range(3):
             # Also the head cannot be read again meanwhile.
-            with pytest.raises(ConnectionRefusedError):
+            with pytest.raises(StoreUnavailable):
                 await world.state(statement)
         away.clear()
         size = world.sequencer.tree_size

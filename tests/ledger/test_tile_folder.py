@@ -17,6 +17,7 @@ from ledger.errors import (
     EntryUnknown,
     PartMissing,
     ProofInvalid,
+    StoreUnavailable,
     TileChanged,
     TileConflict,
     TileMissing,
@@ -242,7 +243,7 @@ async def test_what_a_failed_commit_left_is_replaced_or_removed(
         held = files_of(folder)
         statements = [world.draft(failed_inspection()) for _ in range(3)]
         async with failing_at_the_checkpoint(world):
-            with pytest.raises(ConnectionRefusedError):
+            with pytest.raises(StoreUnavailable):
                 await world.state(*statements)
         left = files_of(folder)
         assert set(left) - set(held) == {"tile/0/000.p/8", "tile/entries/000.p/8"}
@@ -260,7 +261,7 @@ async def test_a_start_removes_what_lies_beyond_the_head(database_url: str, fold
     async with in_files(database_url, folder) as (world, _):
         held = files_of(folder)
         async with failing_at_the_checkpoint(world):
-            with pytest.raises(ConnectionRefusedError):
+            with pytest.raises(StoreUnavailable):
                 await world.state(*(world.draft(failed_inspection()) for _ in range(600)))
         assert "tile/0/001" in names_of(folder)
         far = folder / tile_path(Tile(0, BEYOND_TILES - 1))
