@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.fault import Fault
 from ledger.database import Database
 
-HEAD = "0006"
+HEAD = "0007"
 BASE = "base"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"

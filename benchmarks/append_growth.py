@@ -34,13 +34,16 @@ from benchmarks.stage.growing import Stamped, closed_loop, founded, grown
 from ledger.admission import Submission
 from ledger.candidate import Candidate
 from ledger.presentation import read_statement
+from ledger.references import RUN_ENTRIES
 
 SIZE = int(os.environ.get("SIZE", "1000000"))
 SMALL = 10_000
 RUNS = int(os.environ.get("RUNS", "5"))
 CLIENTS = 256
 SUBMITTED = 4_096
-PREPARED = 16_384
+PREPARED = RUN_ENTRIES
+"""So that each loop writes one run of references, in the small log as in the large."""
+
 BOUND = 0.95
 
 

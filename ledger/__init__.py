@@ -36,6 +36,7 @@ high_water      the newest acknowledged head, remembered outside the database
 resumption      whether a writer may sign on, given what others have seen
 batch           what one transaction adds, decided before it is written
 append          the one hot write, by the drivers
+references      which references the log has, found by the one writer
 writer          what a door asks of the writer, in whichever process it runs
 cosigned        heads kept with their cosignatures
 sequencer       the one writer

@@ -38,7 +38,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.append import insert_rows, known_bindings, known_references
+from ledger.append import insert_rows, known_bindings
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement, Batch
 from ledger.candidate import Candidate
@@ -61,6 +61,7 @@ from ledger.follower import Follower
 from ledger.high_water import HighWater
 from ledger.log_keys import LogKeys, LogSigners
 from ledger.note import SignedNote
+from ledger.references import References
 from ledger.tables import CheckpointRow
 from ledger.tile_store import read_edge, tiles_of
 from ledger.tiles import RightEdge
@@ -123,6 +124,7 @@ class Sequencer(Writer):
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
         self._bytes_waiting = 0
         self._edge = RightEdge()
+        self._references = References()
         self._last_logged_at: datetime | None = None
         self._authorities = Authorities()
         self._head_is_known = True
@@ -297,7 +299,7 @@ class Sequencer(Writer):
                 self._edge.tree_size,
                 self._authorities,
                 await known_bindings(session, candidates),
-                await known_references(session, candidates),
+                await self._references.known(session, candidates),
             )
             for item in waiting:
                 try:
@@ -306,17 +308,21 @@ class Sequencer(Writer):
                     answers.append(error)
             edge, note = self._edge, self._note
             logged_at = self._last_logged_at
+            fills_run = self._references.fills_run(batch.admitted)
             if batch.admitted:
                 logged_at = self._now()
                 if self._last_logged_at is not None:
                     logged_at = max(logged_at, self._last_logged_at)
                 edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
                 await insert_rows(session, batch.admitted, logged_at)
+                if fills_run:
+                    await self._references.write_run(session, batch.admitted)
                 await tiles_of(session).write(session, self._edge.tree_size, tiles)
                 note = await self._insert_checkpoint(session, batch, edge, logged_at)
         self._edge, self._note = edge, note
         self._last_logged_at = logged_at
         self._authorities = batch.authorities
+        self._references.take(batch.admitted, in_table=fills_run)
         await self._remember()
         for item, answer in zip(waiting, answers, strict=True):
             if item.answer.done():
@@ -388,6 +394,7 @@ class Sequencer(Writer):
         signed = (checkpoint.origin, checkpoint.tree_size, checkpoint.root_hash)
         if signed != stored or signed != made_again:
             raise ProofInvalid(f"the tiles do not hash to the signed root at {row.tree_size}")
+        self._references = await References.opened(self._database, row.tree_size)
         self._edge, self._note = edge, row.note
         self._last_logged_at = row.logged_at
         self._authorities = authorities

@@ -12,6 +12,7 @@
     CaptureRow         opening store: context and party of a capture
     EventRow           opening store: bytes and secret of each captured event
     BindingRow         view: which one-person business a random label stands for
+    ReferenceRow       view: which entry may have a reference
     SubjectEntryRow    view: which entries stand under a label
     EnterpriseRow      view: enterprises as their filings name them
     CursorRow          how far each view has read
@@ -129,11 +130,14 @@ class CosignedHeadRow(Base):
 
 
 class OpeningRow(Base):
-    """The token behind a leaf. (issuer, jti) is the idempotency key: one index for ever."""
+    """The token behind a leaf. (issuer, jti) is the idempotency key: one index for ever.
+
+    No constraint says so: such an index, in no order, made appends dearer as the log grew. The one
+    writer asks `ledger.references`, and two writers are fenced by `CheckpointRow`.
+    """
 
     __tablename__ = "ledger_opening"
     __table_args__ = (
-        UniqueConstraint("issuer", "jti"),
         Index(
             "ix_ledger_opening_control",
             "leaf_index",
@@ -204,6 +208,16 @@ class BindingRow(Base):
     leaf_index: Mapped[int] = mapped_column(BigInteger)
 
 
+class ReferenceRow(Base):
+    """View, kept by the sequencer: where a reference may stand. Rows come in sorted runs."""
+
+    __tablename__ = "ledger_reference"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  (SQLAlchemy's own form)
+
+    digest: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    leaf_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
 class SubjectEntryRow(Base):
     """View: which entries stand under a label."""
 
@@ -235,7 +249,7 @@ class EnterpriseRow(Base):
 
 
 class CursorRow(Base):
-    """The next leaf index a view will read."""
+    """The next leaf index that a view lacks."""
 
     __tablename__ = "ledger_cursor"
 

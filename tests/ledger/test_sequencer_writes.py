@@ -9,6 +9,7 @@ import re
 import pytest
 from sqlalchemy import text
 
+from ledger import references
 from ledger.admission import Submission
 from ledger.auditor import audit_database
 from ledger.batch import Acknowledgement
@@ -25,13 +26,15 @@ from tests.world import ORIGIN, World, key_of
 LOG_KEY = Signer(ORIGIN, key_of("log")).verifier
 
 STEPS = {
-    "1 look up": r"(FROM|JOIN)\W+ledger_opening",
+    "1 look up": r"(FROM|JOIN)\W+ledger_reference",
     "3 insert entries": r"(INTO|COPY)\W+ledger_entry",
     "3 insert tokens": r"(INTO|COPY)\W+ledger_opening",
     "3 insert disclosures": r"(INTO|COPY)\W+ledger_disclosure",
     "3 insert captures": r"(INTO|COPY)\W+ledger_capture",
     "3 insert events": r"(INTO|COPY)\W+ledger_event",
     "3 insert bindings": r"(INTO|COPY)\W+ledger_binding",
+    "3 insert a run of references": r"(INTO|COPY)\W+ledger_reference",
+    "3 move its cursor": r"(INTO|UPDATE)\W+ledger_cursor",
     "4 replace tiles": r"(INTO|COPY)\W+ledger_tile",
     "5 insert the checkpoint": r"(INTO|COPY)\W+ledger_checkpoint",
     "6 commit": "^COMMIT",
@@ -44,8 +47,10 @@ Answers = list[tuple[Acknowledgement, ...]]
 @pytest.mark.parametrize("restarts", [True, False], ids=["restarted", "the same writer"])
 @pytest.mark.parametrize("kept", [Kept.LOST, Kept.KEPT], ids=lambda kept: kept.value)
 async def test_whichever_write_fails_an_acknowledged_entry_stands_and_none_gets_two_indexes(
-    database_url: str, kept: Kept, restarts: bool
+    database_url: str, kept: Kept, restarts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each batch of six fills a run.
+    monkeypatch.setattr(references, "RUN_ENTRIES", 6)
     failing = Failing()
     struck: list[str] = []
     async with (
