@@ -24,6 +24,7 @@ errors          every refusal, and its code
 tables          the tables
 tile_store, tile_folder  where the tiles are kept: rows, or files that any static server serves
 database        SQLite and PostgreSQL, opened alike
+driver          below SQLAlchemy: what every batch asks and writes
 custody         where a hardware module fits: a key signs and is never shown
 seed_key        a private key in this process
 vault, keystore  key files, plain or sealed, in a folder

@@ -1,13 +1,12 @@
 """The one hot write: what a batch looks up and inserts, in the fewest statements.
 
-    known_bindings   the one-person businesses that these candidates touch, as far as bound
-    insert_rows      entries, openings, disclosures, captures, events and bindings of a batch
-    insert_many      rows of one table, by the driver
+    known_bindings      the one-person businesses that these candidates touch, as far as bound
+    insert_rows         entries, openings, disclosures, captures, events and bindings of a batch
+    insert_checkpoint   the signed head over them
 
 SQLAlchemy's own insert runs at half the speed of its driver (ARCHITECTURE §11), so this module
-speaks to the drivers: `executemany` on SQLite, `COPY` on PostgreSQL. Columns and their order are
-taken from the mapped tables, so that a column added there fails here at once. Reads and writes
-inside the caller's transaction.
+speaks to the drivers (`ledger.driver`). Columns and their order are taken from the mapped tables,
+so that a column added there fails here at once. Reads and writes inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -16,26 +15,25 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
-import asyncpg
 from sqlalchemy import Table, or_, select, tuple_
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import Bindings
 from ledger.batch import Admitted
 from ledger.candidate import Candidate
+from ledger.checkpoint import Checkpoint
+from ledger.driver import Row, insert_many
 from ledger.identity import Identity, Scheme, SubjectLabel
 from ledger.tables import (
     BindingRow,
     CaptureRow,
+    CheckpointRow,
     DisclosureRow,
     EntryRow,
     EventRow,
     OpeningRow,
     microseconds,
 )
-
-Row = tuple[object, ...]
 
 _COLUMNS = {
     EntryRow: ("leaf_index", "leaf"),
@@ -56,7 +54,9 @@ _COLUMNS = {
 }
 """In the order of writing: what refers to an entry comes after it."""
 
-for _table, _names in _COLUMNS.items():
+_CHECKPOINT_COLUMNS = ("tree_size", "previous_size", "root_hash", "note", "logged_at")
+
+for _table, _names in (*_COLUMNS.items(), (CheckpointRow, _CHECKPOINT_COLUMNS)):
     assert set(cast("Table", _table.__table__).columns.keys()) == set(_names)
 
 
@@ -96,21 +96,13 @@ async def insert_rows(
             await insert_many(connection, table.__tablename__, names, rows[table])
 
 
-async def insert_many(
-    connection: AsyncConnection, table: str, names: Sequence[str], rows: Sequence[Row]
+async def insert_checkpoint(
+    session: AsyncSession, head: Checkpoint, note: str, *, previous_size: int, logged_at: datetime
 ) -> None:
-    """These rows, within a transaction that has begun. Raises `IntegrityError`."""
-    if connection.dialect.name == "sqlite":
-        places = ",".join("?" * len(names))
-        # The names are constants of the callers.
-        statement = f"INSERT INTO {table} ({','.join(names)}) VALUES ({places})"  # noqa: S608
-        await connection.exec_driver_sql(statement, rows)
-        return
-    driver = await _postgresql(connection)
-    try:
-        await driver.copy_records_to_table(table, records=rows, columns=names)
-    except asyncpg.UniqueViolationError as error:
-        raise IntegrityError(f"COPY {table}", None, error) from error
+    """The signed head of a batch. Raises `IntegrityError` where another writer was first."""
+    row = (head.tree_size, previous_size, head.root_hash, note, microseconds(logged_at))
+    connection = await session.connection()
+    await insert_many(connection, CheckpointRow.__tablename__, _CHECKPOINT_COLUMNS, [row])
 
 
 def _rows(admitted: Sequence[Admitted], logged_at: int) -> dict[type, list[Row]]:
@@ -143,12 +135,3 @@ def _rows(admitted: Sequence[Admitted], logged_at: int) -> dict[type, list[Row]]
                 (item.subject, item.binds.scheme.value, item.binds.identifier, index)
             )
     return rows
-
-
-async def _postgresql(connection: AsyncConnection) -> asyncpg.Connection:
-    """The driver's own connection, in the transaction that began when references were asked."""
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert driver is not None
-    assert driver.is_in_transaction()
-    return driver

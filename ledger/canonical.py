@@ -3,6 +3,7 @@
     Json         what a value may be
     encode       value to bytes
     encode_known  the same for a value that is known to be within the profile
+    check        refuses a value outside the profile
     decode       bytes to value; refuses every other spelling
     b64url       bytes to base64url without padding (RFC 4648 §5, RFC 7515 §2)
     unb64url     its exact inverse; refuses every other spelling
@@ -43,7 +44,7 @@ _LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 
 def encode(value: Json) -> bytes:
     """The canonical bytes of `value`. Raises `NotCanonical` for a value outside the profile."""
-    _check(value, DEPTH_MAX)
+    check(value)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
@@ -65,6 +66,11 @@ def decode(raw: bytes) -> Json:
     if encode(value) != raw:
         raise NotCanonical("JSON, but not its canonical spelling (RFC 8785)")
     return value
+
+
+def check(value: Json) -> None:
+    """Raises `NotCanonical` for a value outside the profile."""
+    _check(value, DEPTH_MAX)
 
 
 def _check(value: Json, depth: int) -> None:

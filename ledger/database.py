@@ -34,6 +34,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from ledger.driver import begin_sqlite
+
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer of another process may hold SQLite's lock before we give up."""
 
@@ -211,5 +213,4 @@ def _use_wal(connection: DBAPIConnection, cursor: DBAPICursor) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("xin_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    begin_sqlite(connection, writes=connection.get_execution_options().get("xin_writes", False))

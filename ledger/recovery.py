@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from ledger.append import insert_rows
+from ledger.append import insert_checkpoint, insert_rows
 from ledger.audit import LeafAudit, check_authority, check_signers, signed_checkpoint
 from ledger.batch import Admitted
 from ledger.candidate import Body, Candidate
@@ -160,14 +160,13 @@ class Recovery:
                     # whoever saw it may ask for.
                     await insert_rows(session, covered.admitted, covered.logged_at)
                     await tiles_of(session).write(session, size, covered.tiles)
-                    row = {
-                        "tree_size": covered.head.tree_size,
-                        "previous_size": size,
-                        "root_hash": covered.head.root_hash,
-                        "note": covered.note,
-                        "logged_at": covered.logged_at,
-                    }
-                    await session.execute(insert(CheckpointRow), [row])
+                    await insert_checkpoint(
+                        session,
+                        covered.head,
+                        covered.note,
+                        previous_size=size,
+                        logged_at=covered.logged_at,
+                    )
                     size = covered.head.tree_size
         except IntegrityError as error:
             raise _fenced(self._written_size) from error

@@ -25,10 +25,10 @@ import orjson
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from ledger.append import insert_many
 from ledger.batch import Admitted, Known, Reference
 from ledger.candidate import Candidate
 from ledger.database import Database
+from ledger.driver import fetch_all, insert_many
 from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash
 from ledger.tables import CursorRow, EntryRow, OpeningRow, ReferenceRow
@@ -156,10 +156,10 @@ async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, 
 async def _find(connection: AsyncConnection, digests: list[int]) -> list[int]:
     if connection.dialect.name == "sqlite":
         wanted = orjson.dumps(digests).decode("ascii")
-        found = await connection.exec_driver_sql(_FIND_SQLITE, (wanted,))
+        rows = await fetch_all(connection, _FIND_SQLITE, (wanted,))
     else:
-        found = await connection.exec_driver_sql(_FIND_POSTGRESQL, (digests,))
-    return list(found.scalars())
+        rows = await fetch_all(connection, _FIND_POSTGRESQL, (digests,))
+    return [row[0] for row in rows]
 
 
 async def _write(session: AsyncSession, rows: list[tuple[int, int]], next_index: int) -> None:

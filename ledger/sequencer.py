@@ -34,11 +34,11 @@ from datetime import datetime
 from typing import Self
 
 import asyncpg
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ledger.append import insert_rows, known_bindings
+from ledger.append import insert_checkpoint, insert_rows, known_bindings
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement, Batch
 from ledger.candidate import Candidate
@@ -351,14 +351,9 @@ class Sequencer(Writer):
 
         # A signature of this process takes less time than it takes to hand it to a thread.
         note = str(await asyncio.to_thread(sign) if self._signers.waits else sign())
-        row = {
-            "tree_size": edge.tree_size,
-            "previous_size": self._edge.tree_size,
-            "root_hash": checkpoint.root_hash,
-            "note": note,
-            "logged_at": logged_at,
-        }
-        await session.execute(insert(CheckpointRow), [row])
+        await insert_checkpoint(
+            session, checkpoint, note, previous_size=self._edge.tree_size, logged_at=logged_at
+        )
         return note
 
     async def _remember(self) -> None:

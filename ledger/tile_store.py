@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeAlias, cast
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.database import Database
+from ledger.driver import put_many
 from ledger.errors import ProofInvalid
 from ledger.merkle import HASH_BYTES
 from ledger.tables import TileRow
@@ -59,19 +60,12 @@ class TileRows:
         self, session: AsyncSession, old_size: int, tiles: Sequence[tuple[Tile, bytes]]
     ) -> None:
         """In the caller's transaction."""
-        first: dict[int, int] = {}
-        for tile, _ in tiles:
-            first.setdefault(tile.level, tile.index)
-        for level, index in first.items():
-            await session.execute(
-                delete(TileRow).where(TileRow.level == level, TileRow.tile_index == index)
-            )
-        await session.execute(
-            insert(TileRow),
-            [
-                {"level": tile.level, "tile_index": tile.index, "hashes": hashes}
-                for tile, hashes in tiles
-            ],
+        await put_many(
+            await session.connection(),
+            TileRow.__tablename__,
+            ("level", "tile_index", "hashes"),
+            [(tile.level, tile.index, hashes) for tile, hashes in tiles],
+            key=("level", "tile_index"),
         )
 
     async def read(self, session: AsyncSession, wanted: Collection[Place]) -> dict[Place, bytes]:

@@ -76,9 +76,9 @@ async def test_without_its_database_nothing_is_ready(doors: Doors) -> None:
     def refuse(*_: object) -> None:
         raise ConnectionRefusedError("host db.internal, user xinyuan")
 
-    event.listen(engine, "before_cursor_execute", refuse)
+    event.listen(engine, "begin", refuse)
     answer = await ready(doors)
-    event.remove(engine, "before_cursor_execute", refuse)
+    event.remove(engine, "begin", refuse)
     assert_not_ready(answer, "READY_DATABASE_AWAY")
     assert "internal" not in answer.text
     assert (await ready(doors)).status_code == 200
@@ -146,9 +146,9 @@ async def test_a_database_that_fails_at_a_batch_is_tried_again(doors: Doors) -> 
 
     statement = doors.draft(fine()).presentation
     headers = {"Content-Type": "application/sd-jwt", **doors.credential("authority")}
-    event.listen(engine, "before_cursor_execute", refuse)
+    event.listen(engine, "begin", refuse)
     answer = await doors.client.post("/entries", content=statement, headers=headers)
-    event.remove(engine, "before_cursor_execute", refuse)
+    event.remove(engine, "begin", refuse)
     assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_STORE_UNAVAILABLE")
     assert answer.headers["retry-after"] == "1"
     assert "internal" not in answer.text

@@ -299,7 +299,7 @@ async def test_a_writer_outlives_a_database_that_went_away(database_url: str) ->
             if away:
                 raise ConnectionRefusedError("the database is away")
 
-        event.listen(engine, "before_cursor_execute", refuse)
+        event.listen(engine, "begin", refuse)
         for _ in range(3):
             # Also the head cannot be read again meanwhile.
             with pytest.raises(StoreUnavailable):

@@ -221,19 +221,18 @@ async def test_files_are_on_disk_before_the_commit_and_named_after_they_are_flus
 
 
 @asynccontextmanager
-async def failing_at_the_checkpoint(world: World) -> AsyncIterator[None]:
+async def failing_at_the_commit(world: World) -> AsyncIterator[None]:
     """The database goes away after the files of a batch were written."""
 
-    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "INSERT INTO ledger_checkpoint" in statement:
-            raise ConnectionRefusedError("the database is away")
+    def refuse(_: object) -> None:
+        raise ConnectionRefusedError("the database is away")
 
     engine = world.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", refuse)
+    event.listen(engine, "commit", refuse)
     try:
         yield
     finally:
-        event.remove(engine, "before_cursor_execute", refuse)
+        event.remove(engine, "commit", refuse)
 
 
 async def test_what_a_failed_commit_left_is_replaced_or_removed(
@@ -242,7 +241,7 @@ async def test_what_a_failed_commit_left_is_replaced_or_removed(
     async with in_files(database_url, folder) as (world, _):
         held = files_of(folder)
         statements = [world.draft(failed_inspection()) for _ in range(3)]
-        async with failing_at_the_checkpoint(world):
+        async with failing_at_the_commit(world):
             with pytest.raises(StoreUnavailable):
                 await world.state(*statements)
         left = files_of(folder)
@@ -260,7 +259,7 @@ async def test_what_a_failed_commit_left_is_replaced_or_removed(
 async def test_a_start_removes_what_lies_beyond_the_head(database_url: str, folder: Path) -> None:
     async with in_files(database_url, folder) as (world, _):
         held = files_of(folder)
-        async with failing_at_the_checkpoint(world):
+        async with failing_at_the_commit(world):
             with pytest.raises(StoreUnavailable):
                 await world.state(*(world.draft(failed_inspection()) for _ in range(600)))
         assert "tile/0/001" in names_of(folder)

@@ -1,0 +1,98 @@
+"""Below SQLAlchemy, at its drivers: what every batch asks and writes.
+
+    insert_many   rows of one table, all new
+    put_many      rows of one table, in place of those that have their key
+    fetch_all     the rows that one statement finds
+    begin_sqlite  begin a transaction of SQLite
+
+A statement of SQLAlchemy to SQLite passes four times between the event loop and the driver's
+thread, one of the driver itself passes once; to PostgreSQL `COPY` takes rows at twice the rate of
+`INSERT`. All of these work within a transaction that SQLAlchemy has begun, and commits. Tables and
+columns are names of the code, never of a caller outside it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+import aiosqlite
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Row: TypeAlias = tuple[object, ...]
+
+
+async def insert_many(
+    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Raises `IntegrityError` where a row is there already."""
+    driver = await _driver(connection)
+    try:
+        if isinstance(driver, asyncpg.Connection):
+            await driver.copy_records_to_table(table, records=rows, columns=columns)
+        else:
+            await driver.executemany(_insert(table, columns, ["?"] * len(columns)), rows)
+    except (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise IntegrityError(f"INSERT INTO {table}", None, error) from error
+
+
+async def put_many(
+    connection: AsyncConnection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    key: Sequence[str],
+) -> None:
+    """As `insert_many`, but a row whose key is there already takes its place."""
+    driver = await _driver(connection)
+    is_postgresql = isinstance(driver, asyncpg.Connection)
+    places = [f"${number}" if is_postgresql else "?" for number, _ in enumerate(columns, 1)]
+    rest = ",".join(f"{name}=excluded.{name}" for name in columns if name not in key)
+    statement = _insert(table, columns, places)
+    await driver.executemany(
+        f"{statement} ON CONFLICT ({','.join(key)}) DO UPDATE SET {rest}", rows
+    )
+
+
+async def fetch_all(
+    connection: AsyncConnection, statement: str, parameters: Sequence[object]
+) -> Sequence[Any]:
+    """The rows of one statement, in the driver's own words."""
+    if connection.dialect.name == "sqlite":
+        driver = await _driver(connection)
+        return list(await driver.execute_fetchall(statement, parameters))
+    # By way of SQLAlchemy, which begins the transaction with it.
+    return (await connection.exec_driver_sql(statement, tuple(parameters))).all()
+
+
+def begin_sqlite(connection: Connection, *, writes: bool) -> None:
+    """In the greenlet of a session. Raises `OperationalError` where another writer stays."""
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
+    try:
+        adapted.run_async(lambda driver: driver.execute(statement))
+    except sqlite3.Error as error:
+        raise OperationalError(statement, None, error) from error
+
+
+async def _driver(connection: AsyncConnection) -> Any:  # noqa: ANN401  (one of two drivers)
+    """An `aiosqlite.Connection` or an `asyncpg.Connection`."""
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    if isinstance(driver, asyncpg.Connection):
+        # Otherwise each statement would be a transaction of its own.
+        assert driver.is_in_transaction()
+    else:
+        assert isinstance(driver, aiosqlite.Connection)
+        assert driver.in_transaction
+    return driver
+
+
+def _insert(table: str, columns: Sequence[str], places: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join(places)})"  # noqa: S608
