@@ -58,9 +58,6 @@ CHUNK_BYTES = 8 * 1024 * 1024
 CHUNKS_AHEAD_MAX = 4
 """Chunks that wait for their commit while the next is read: enough for two batches."""
 
-THREAD_LINES = 64
-"""Fewer lines are prepared in less time than a second thread takes to begin."""
-
 _USUAL = (b'{"statement":"', b'"}')
 """How nearly every line begins and ends."""
 
@@ -130,7 +127,8 @@ async def _answers(request: Request, writer: Writer) -> AsyncIterator[bytes]:
     ahead: deque[asyncio.Task[bytes]] = deque()
     try:
         async for lines in _chunks(request):
-            prepared = await _prepared(lines, writer.authorities)
+            # One thread: a second one would fight it for the interpreter, and both lose by it.
+            prepared = await asyncio.to_thread(_prepare_each, lines, writer.authorities)
             waiting = writer.enqueue_each(
                 item if isinstance(item, Exception) else item.candidates for item in prepared
             )
@@ -145,20 +143,6 @@ async def _answers(request: Request, writer: Writer) -> AsyncIterator[bytes]:
     finally:
         for task in ahead:
             task.cancel()
-
-
-async def _prepared(
-    lines: Sequence[bytes | None], authorities: Authorities
-) -> list[_Line | Exception]:
-    """Two threads: while one verifies a signature, which needs no Python, the other reads."""
-    if len(lines) < THREAD_LINES:
-        return await asyncio.to_thread(_prepare_each, lines, authorities)
-    half = len(lines) // 2
-    first, second = await asyncio.gather(
-        asyncio.to_thread(_prepare_each, lines[:half], authorities),
-        asyncio.to_thread(_prepare_each, lines[half:], authorities),
-    )
-    return first + second
 
 
 def _prepare_each(
