@@ -22,6 +22,8 @@
     schema/       the GraphQL schema, one for each tier
     enterprises   lists of enterprises by filing and grade
     submission    POST /entries
+    lines         one line of it, made ready for the writer
+    preparing     many of them, in this process and in one beside it
     tiles         the log over HTTP
     proving       proofs of single entries over HTTP, for readers of C2SP and of COSE
     witnessing    a witness over HTTP

@@ -32,6 +32,7 @@ from api.custody import custody_of
 from api.hub import Line
 from api.jobs import Following
 from api.onlookers import ANSWER_S, require_resumable
+from api.preparing import Preparers
 from api.publishing import Publishing
 from api.settings import Settings
 from api.storage import complete_tiles, open_database, tile_folder
@@ -94,6 +95,7 @@ class Service:
     sequencer: Writer | None
     """The one that writes, or a line to it; None where this process only reads."""
     following: Views | None
+    preparers: Preparers
     cosigning: Cosigning | None = None
 
     @classmethod
@@ -171,6 +173,8 @@ class Service:
                     )
                     stack.push_async_callback(publishing.close)
                     publishing.start()
+            preparers = Preparers()
+            stack.push_async_callback(preparers.close)
             yield cls(
                 settings,
                 origin,
@@ -180,6 +184,7 @@ class Service:
                 now,
                 sequencer,
                 following,
+                preparers,
                 cosigning,
             )
 
@@ -201,7 +206,9 @@ class Service:
             origin = await _origin(database, settings.origin)
             keystore = custody_of(settings)
             follower = Follower(database, views())
-            yield cls(settings, origin, database, keystore, follower, now, line, line)
+            preparers = Preparers()
+            stack.push_async_callback(preparers.close)
+            yield cls(settings, origin, database, keystore, follower, now, line, line, preparers)
 
     @property
     def today(self) -> date:

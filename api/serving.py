@@ -12,12 +12,11 @@ whatever the block holds open is closed. Either signal a second time ends reques
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -32,11 +31,6 @@ GRACE_S = 10
 
 BACKLOG = 2_048
 """Connections that wait to be accepted; the system may allow fewer."""
-
-ACCEPT_AGAIN_S = 1.0
-"""After the system had no descriptor for a connection; one may be given back meanwhile."""
-
-logger = logging.getLogger(__name__)
 
 
 class PortTaken(Fault):
@@ -135,14 +129,11 @@ class Serving:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but for two things: it leaves signals to `Serving`, for its own way ends the process
-    before the log is closed; and it takes one connection at a time, so that processes that share a
-    socket share its connections too."""
+    """Leaves signals to `Serving`: uvicorn's own way ends the process before the log is closed."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
-        self._opening: set[asyncio.Task[Any]] = set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -151,43 +142,5 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say when requests are answered."""
-        await super().startup([])
-        for listening in sockets or ():
-            listening.listen(BACKLOG)
-            listening.setblocking(False)
-            self._listen(listening)
+        await super().startup(sockets)
         self.ready.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """No new connections; then as uvicorn has it."""
-        for listening in sockets or ():
-            asyncio.get_running_loop().remove_reader(listening)
-        await super().shutdown(sockets)
-
-    def _listen(self, listening: socket.socket) -> None:
-        if not self.should_exit:
-            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
-
-    def _accept(self, listening: socket.socket) -> None:
-        """One connection a turn. Whoever takes all that wait leaves none to an idle process."""
-        loop = asyncio.get_running_loop()
-        try:
-            connection, _ = listening.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # another process was first, or the client has left
-        except OSError as error:
-            logger.error("no connection can be taken: %s; trying again", error)
-            loop.remove_reader(listening)
-            loop.call_later(ACCEPT_AGAIN_S, self._listen, listening)
-            return
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
-
-    def _protocol(self) -> asyncio.Protocol:
-        """As uvicorn makes it for a server of its own."""
-        return cast("type[Any]", self.config.http_protocol_class)(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )

@@ -1,8 +1,6 @@
 """POST /entries: finished tokens, one or many (ARCHITECTURE §4).
 
     EntriesDoor      the route
-    parse_statements several that stand together
-    parse_line       one line of NDJSON to a submission
 
 `application/sd-jwt` carries one statement and is answered with one JSON object. In
 `application/x-ndjson` each line is a submission of its own:
@@ -18,10 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -29,25 +26,18 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.access import Access, Tier
-from api.errors import BodyTooLarge, MediaTypeRefused, ReadOnly, RequestMalformed, refusal_of
+from api.errors import MediaTypeRefused, ReadOnly, refusal_of
 from api.http import media_type, problem, read_body
+from api.lines import LINE_BYTES_MAX, Line, text_of
+from api.preparing import Preparers
 from api.service import Service
-from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
-from ledger.authority import Authorities
+from ledger.admission import Submission
 from ledger.batch import Acknowledgement
-from ledger.candidate import Candidate
-from ledger.control import Control
-from ledger.errors import LedgerError
 from ledger.presentation import read_statement
-from ledger.statement import Statement
-from ledger.token import Token
 from ledger.writer import Outcome, Writer, settled
 
 STATEMENT_BYTES_MAX = 1_200_000
 """A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
-
-LINE_BYTES_MAX = 8 * 1024 * 1024
-"""A matter of a thousand parties at 3 kB each, twice over."""
 
 CHUNK_LINES = 500
 """Lines decided together: some 2 MB, and a sixteenth of the sequencer's queue."""
@@ -57,9 +47,6 @@ CHUNK_BYTES = 8 * 1024 * 1024
 
 CHUNKS_AHEAD_MAX = 4
 """Chunks that wait for their commit while the next is read: enough for two batches."""
-
-_USUAL = (b'{"statement":"', b'"}')
-"""How nearly every line begins and ends."""
 
 SD_JWT = "application/sd-jwt"
 NDJSON = "application/x-ndjson"
@@ -93,7 +80,7 @@ class EntriesDoor:
         if kind == SD_JWT:
             return await _submit_one(request, writer)
         if kind == NDJSON:
-            return _Answers(_answers(request, writer), media_type=NDJSON)
+            return _Answers(_answers(request, writer, self._service.preparers), media_type=NDJSON)
         raise MediaTypeRefused(f"the body is neither {SD_JWT} nor {NDJSON}")
 
 
@@ -108,31 +95,24 @@ class _Answers(StreamingResponse):
         await self.stream_response(send)
 
 
-class _Line(NamedTuple):
-    """A line whose form was checked: its candidates, and whether it asked for many."""
-
-    candidates: tuple[Candidate, ...]
-    many: bool
-
-
 async def _submit_one(request: Request, writer: Writer) -> Response:
     raw = await read_body(request, STATEMENT_BYTES_MAX)
-    body = read_statement(_text(raw.removesuffix(b"\n")))
+    body = read_statement(text_of(raw.removesuffix(b"\n")))
     (acknowledgement,) = await writer.submit(Submission((body,)))
     return Response(orjson.dumps(_answer(acknowledgement)), media_type="application/json")
 
 
-async def _answers(request: Request, writer: Writer) -> AsyncIterator[bytes]:
-    """While one chunk is committed the next is read and prepared; they are queued in order."""
+async def _answers(request: Request, writer: Writer, preparers: Preparers) -> AsyncIterator[bytes]:
+    """While one chunk is committed others are prepared and read; they are queued in order."""
     ahead: deque[asyncio.Task[bytes]] = deque()
+    before = asyncio.Event()
+    before.set()
     try:
         async for lines in _chunks(request):
-            # One thread: a second one would fight it for the interpreter, and both lose by it.
-            prepared = await asyncio.to_thread(_prepare_each, lines, writer.authorities)
-            waiting = writer.enqueue_each(
-                item if isinstance(item, Exception) else item.candidates for item in prepared
-            )
-            ahead.append(asyncio.create_task(_told(prepared, settled(waiting))))
+            queued = asyncio.Event()
+            chunk = _answers_of(lines, writer, preparers, before=before, queued=queued)
+            ahead.append(asyncio.create_task(chunk))
+            before = queued
             while ahead and (ahead[0].done() or len(ahead) > CHUNKS_AHEAD_MAX):
                 yield await ahead.popleft()
         while ahead:
@@ -145,101 +125,36 @@ async def _answers(request: Request, writer: Writer) -> AsyncIterator[bytes]:
             task.cancel()
 
 
-def _prepare_each(
-    lines: Sequence[bytes | None], authorities: Authorities
-) -> list[_Line | Exception]:
-    outcomes: list[_Line | Exception] = []
-    for line in lines:
-        try:
-            submission, many = parse_line(line)
-            outcomes.append(_Line(prepare(submission, authorities), many))
-        except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
-            outcomes.append(error)
-    return outcomes
+async def _answers_of(
+    lines: Sequence[bytes | None],
+    writer: Writer,
+    preparers: Preparers,
+    *,
+    before: asyncio.Event,
+    queued: asyncio.Event,
+) -> bytes:
+    """Of one chunk; it waits for the one before it to be queued, and says when it is."""
+    prepared = await preparers.prepare(lines, writer.authorities)
+    await before.wait()
+    waiting = writer.enqueue_each(
+        item if isinstance(item, Exception) else item.candidates for item in prepared
+    )
+    queued.set()
+    return await _told(prepared, settled(waiting))
 
 
 async def _told(
-    prepared: Sequence[_Line | Exception], settling: Coroutine[Any, Any, list[Outcome]]
+    prepared: Sequence[Line | Exception], settling: Coroutine[Any, Any, list[Outcome]]
 ) -> bytes:
     answers = []
     for line, outcome in zip(prepared, await settling, strict=True):
         if isinstance(outcome, Exception):
             answers.append(orjson.dumps({"error": refusal_of(outcome).members()}))
-        elif isinstance(line, _Line) and line.many:
+        elif isinstance(line, Line) and line.many:
             answers.append(orjson.dumps({"entries": [_answer(entry) for entry in outcome]}))
         else:
             answers.append(orjson.dumps(_answer(outcome[0])))
     return b"\n".join([*answers, b""])
-
-
-def parse_line(line: bytes | None) -> tuple[Submission, bool]:
-    """A line, and whether it is of the form with many. None stands for a line that was too long.
-
-    Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`.
-    """
-    if line is None:
-        raise BodyTooLarge(f"a line of more than {LINE_BYTES_MAX} bytes")
-    if line.startswith(_USUAL[0]) and line.endswith(_USUAL[1]) and line.count(b'"') == 4:
-        # Four quotes and no backslash: the text is what stands between them.
-        usual = line[len(_USUAL[0]) : -len(_USUAL[1])]
-        if usual.isascii() and b"\\" not in usual:
-            return Submission((read_statement(usual.decode("ascii")),)), False
-    match _members(line):
-        case {"statement": str(text), **rest} if not rest:
-            return Submission((_within(text, "statement"),)), False
-        case {"control": str(text), **rest} if not rest:
-            return Submission((Control.parse(Token.parse(text)),)), False
-        case {"statements": list(texts), **rest} if not rest:
-            return Submission(tuple(parse_statements(texts))), True
-        case _:
-            raise RequestMalformed(
-                "a line is an object of exactly one member: statement, statements or control"
-            )
-
-
-def parse_statements(texts: Sequence[Any]) -> list[Statement]:
-    """Statements that stand together. Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`."""
-    if not 0 < len(texts) <= SUBMISSION_BODIES_MAX:
-        raise BodyTooLarge(f"not 1 to {SUBMISSION_BODIES_MAX} statements", path=("statements",))
-    bodies = []
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise RequestMalformed("a statement is text", path=("statements", position))
-        bodies.append(_within(text, "statements", position))
-    return bodies
-
-
-def _within(text: str, *path: str | int) -> Statement:
-    try:
-        return read_statement(text)
-    except LedgerError as error:
-        raise (error.within(*path) if len(path) > 1 else error) from None
-
-
-def _members(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(_text(line), object_pairs_hook=_once, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RequestMalformed(f"no JSON: {error}") from None
-    return value if isinstance(value, dict) else {}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member name is repeated")
-    return members
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestMalformed(f"no UTF-8: {error.reason} at byte {error.start}") from None
 
 
 async def _chunks(request: Request) -> AsyncIterator[list[bytes | None]]:

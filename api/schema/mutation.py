@@ -26,13 +26,13 @@ import strawberry
 from api.access import Tier
 from api.errors import KNOWN, EnterpriseUnknown, TierForbidden
 from api.founding import DOOR_LABEL, DOOR_NAME
+from api.lines import parse_statements
 from api.schema.enterprise import resolve_subject
 from api.schema.outcome import Refusal
 from api.schema.scalars import Day, Natural
 from api.schema.session import Info, Session
 from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described, only
-from api.submission import parse_statements
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.canonical import Json

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api import submission
+from api import lines, submission
 from ledger.control import KeyBegin, issue_control
 from ledger.custody import KeptKey
 from ledger.entries import Entries
@@ -126,7 +126,7 @@ def _bad_lines(doors: Doors) -> list[tuple[bytes, str]]:
         (line({"statement": token + "~" + "a~" * 70}), "LEDGER_SUBMISSION_TOO_LARGE"),
         (line({"control": good}), "LEDGER_TOKEN_MALFORMED"),
         (line({"control": token}), "LEDGER_CONTROL_INVALID"),
-        (b"x" * (submission.LINE_BYTES_MAX + 1), "REQUEST_TOO_LARGE"),
+        (b"x" * (lines.LINE_BYTES_MAX + 1), "REQUEST_TOO_LARGE"),
     ]
 
 

@@ -1,0 +1,124 @@
+"""What stands in one line of a stream to POST /entries, made ready for the writer.
+
+    Line               candidates of a line whose form was checked
+    prepare_lines      each line on its own: ready, or refused
+    parse_line         one line of NDJSON to a submission
+    parse_statements   several that stand together
+    text_of            bytes that are UTF-8
+
+Apart from the door, so that a process which does nothing else loads nothing else (`api.preparing`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from api.errors import BodyTooLarge, RequestMalformed
+from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
+from ledger.authority import Authorities
+from ledger.candidate import Candidate
+from ledger.control import Control
+from ledger.errors import LedgerError
+from ledger.presentation import read_statement
+from ledger.statement import Statement
+from ledger.token import Token
+
+LINE_BYTES_MAX = 8 * 1024 * 1024
+"""A matter of a thousand parties at 3 kB each, twice over."""
+
+_USUAL = (b'{"statement":"', b'"}')
+"""How nearly every line begins and ends."""
+
+
+class Line(NamedTuple):
+    """A line whose form was checked: its candidates, and whether it asked for many."""
+
+    candidates: tuple[Candidate, ...]
+    many: bool
+
+
+def prepare_lines(
+    lines: Sequence[bytes | None], authorities: Authorities
+) -> list[Line | Exception]:
+    """What became of each: candidates whose signatures were verified, or why it is refused."""
+    outcomes: list[Line | Exception] = []
+    for line in lines:
+        try:
+            submission, many = parse_line(line)
+            outcomes.append(Line(prepare(submission, authorities), many))
+        except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
+            outcomes.append(error)
+    return outcomes
+
+
+def parse_line(line: bytes | None) -> tuple[Submission, bool]:
+    """A line, and whether it is of the form with many. None stands for a line that was too long.
+
+    Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`.
+    """
+    if line is None:
+        raise BodyTooLarge(f"a line of more than {LINE_BYTES_MAX} bytes")
+    if line.startswith(_USUAL[0]) and line.endswith(_USUAL[1]) and line.count(b'"') == 4:
+        # Four quotes and no backslash: the text is what stands between them.
+        usual = line[len(_USUAL[0]) : -len(_USUAL[1])]
+        if usual.isascii() and b"\\" not in usual:
+            return Submission((read_statement(usual.decode("ascii")),)), False
+    match _members(line):
+        case {"statement": str(text), **rest} if not rest:
+            return Submission((_within(text, "statement"),)), False
+        case {"control": str(text), **rest} if not rest:
+            return Submission((Control.parse(Token.parse(text)),)), False
+        case {"statements": list(texts), **rest} if not rest:
+            return Submission(tuple(parse_statements(texts))), True
+        case _:
+            raise RequestMalformed(
+                "a line is an object of exactly one member: statement, statements or control"
+            )
+
+
+def parse_statements(texts: Sequence[Any]) -> list[Statement]:
+    """Statements that stand together. Raises `RequestMalformed`, `BodyTooLarge`, `LedgerError`."""
+    if not 0 < len(texts) <= SUBMISSION_BODIES_MAX:
+        raise BodyTooLarge(f"not 1 to {SUBMISSION_BODIES_MAX} statements", path=("statements",))
+    bodies = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise RequestMalformed("a statement is text", path=("statements", position))
+        bodies.append(_within(text, "statements", position))
+    return bodies
+
+
+def _within(text: str, *path: str | int) -> Statement:
+    try:
+        return read_statement(text)
+    except LedgerError as error:
+        raise (error.within(*path) if len(path) > 1 else error) from None
+
+
+def _members(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text_of(line), object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RequestMalformed(f"no JSON: {error}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name is repeated")
+    return members
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def text_of(raw: bytes) -> str:
+    """Raises `RequestMalformed`."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestMalformed(f"no UTF-8: {error.reason} at byte {error.start}") from None
