@@ -9,9 +9,9 @@
 
 Issuers draw references in no order. An index that takes each as it comes is touched at as many
 places as a batch has entries, and the larger the log, the more pages that is. So the newest are
-kept in memory until they are RUN_ENTRIES, and then enter the table sorted, many to a page. Rows and
-cursor are written in the transaction of a batch, so that a crash leaves both or neither, and a
-backup has its own. The table says nothing that the opening store does not say: a digest only finds
+kept in memory until they are RUN_ENTRIES, and then enter the table sorted, many to a page. A run is
+written in the transaction of a batch, so that a crash leaves all of it or nothing, and a backup has
+its own. The table says nothing that the opening store does not say: a digest only finds
 an entry, whose reference decides.
 """
 
@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Self
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from ledger.batch import Admitted, Known, Reference
@@ -31,13 +31,10 @@ from ledger.database import Database
 from ledger.driver import fetch_all, insert_many
 from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash
-from ledger.tables import CursorRow, EntryRow, OpeningRow, ReferenceRow
+from ledger.tables import EntryRow, OpeningRow, ReferenceRow, ReferenceRunRow
 
 RUN_ENTRIES = 65_536
 """Of one sorted run: some 15 MB in memory, and a fifth of a second to write."""
-
-CURSOR = "reference"
-"""The name under which `ledger_cursor` says how many entries the table has."""
 
 _COLUMNS = ("digest", "leaf_index")
 
@@ -62,7 +59,7 @@ class References:
         """What the log has below `tree_size`. Writes what the table lacks but for the last run."""
         references = cls()
         async with database.reading() as session:
-            references._in_table = await _cursor(session)
+            references._in_table = await _in_table(session)
         while tree_size - references._in_table >= RUN_ENTRIES:
             end = references._in_table + RUN_ENTRIES
             async with database.writing() as session:
@@ -138,9 +135,8 @@ def _digests(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:
     return [(digest_of(item.issuer, item.jti), index) for index, _, item in admitted]
 
 
-async def _cursor(session: AsyncSession) -> int:
-    row = await session.get(CursorRow, CURSOR)
-    return 0 if row is None else row.next_index
+async def _in_table(session: AsyncSession) -> int:
+    return await session.scalar(select(func.max(ReferenceRunRow.next_index))) or 0
 
 
 async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, int]]:
@@ -165,8 +161,5 @@ async def _find(connection: AsyncConnection, digests: list[int]) -> list[int]:
 async def _write(session: AsyncSession, rows: list[tuple[int, int]], next_index: int) -> None:
     connection = await session.connection()
     await insert_many(connection, ReferenceRow.__tablename__, _COLUMNS, sorted(rows))
-    row = await session.get(CursorRow, CURSOR)
-    if row is None:
-        await session.execute(insert(CursorRow), [{"view": CURSOR, "next_index": next_index}])
-    else:
-        row.next_index = next_index
+    run = [(next_index,)]
+    await insert_many(connection, ReferenceRunRow.__tablename__, ("next_index",), run)

@@ -13,6 +13,7 @@
     EventRow           opening store: bytes and secret of each captured event
     BindingRow         view: which one-person business a random label stands for
     ReferenceRow       view: which entry may have a reference
+    ReferenceRunRow    how far those rows go
     SubjectEntryRow    view: which entries stand under a label
     EnterpriseRow      view: enterprises as their filings name them
     CursorRow          how far each view has read
@@ -218,6 +219,14 @@ class ReferenceRow(Base):
     leaf_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
+class ReferenceRunRow(Base):
+    """A run of references that the table has: those of the entries up to this index."""
+
+    __tablename__ = "ledger_reference_run"
+
+    next_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
 class SubjectEntryRow(Base):
     """View: which entries stand under a label."""
 
@@ -249,7 +258,7 @@ class EnterpriseRow(Base):
 
 
 class CursorRow(Base):
-    """The next leaf index that a view lacks."""
+    """The next leaf index a view will read."""
 
     __tablename__ = "ledger_cursor"
 

@@ -22,6 +22,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", "leaf_index", name=op.f("pk_ledger_reference")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "ledger_reference_run",
+        sa.Column("next_index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("next_index", name=op.f("pk_ledger_reference_run")),
+    )
     if op.get_bind().dialect.name == "sqlite":
         _copy_openings()
     else:
@@ -33,7 +38,7 @@ def downgrade() -> None:
         _copy_openings(sa.UniqueConstraint("issuer", "jti", name=op.f(_UNIQUE)))
     else:
         op.create_unique_constraint(op.f(_UNIQUE), "ledger_opening", ["issuer", "jti"])
-    op.execute("DELETE FROM ledger_cursor WHERE view = 'reference'")
+    op.drop_table("ledger_reference_run")
     op.drop_table("ledger_reference")
 
 

@@ -8,7 +8,7 @@ from ledger.database import Database
 from ledger.errors import DuplicateConflict, StoreUnavailable
 from ledger.identity import SubjectLabel
 from ledger.references import digest_of
-from ledger.tables import CursorRow, OpeningRow, ReferenceRow
+from ledger.tables import OpeningRow, ReferenceRow, ReferenceRunRow
 from tests.faults.breaking import failing_database
 from tests.faults.failing import Failing, Kept
 from tests.world import TRADER, World, failed_inspection
@@ -28,10 +28,8 @@ async def in_table(database: Database) -> int:
             ReferenceRow, OpeningRow, OpeningRow.leaf_index == ReferenceRow.leaf_index
         )
         rows = (await session.execute(query)).all()
-        cursor = await session.scalar(
-            select(CursorRow.next_index).where(CursorRow.view == references.CURSOR)
-        )
-    assert sorted(row.leaf_index for _, _, row in rows) == list(range(cursor or 0))
+        end = await session.scalar(select(func.max(ReferenceRunRow.next_index)))
+    assert sorted(row.leaf_index for _, _, row in rows) == list(range(end or 0))
     for issuer, jti, row in rows:
         assert row.digest == references.digest_of(issuer, jti)
     return len(rows)
@@ -100,7 +98,7 @@ async def test_a_log_whose_references_are_in_no_table_is_read_when_its_writer_st
         await world.sequencer.close()
         async with world.database.writing() as session:
             await session.execute(delete(ReferenceRow))
-            await session.execute(delete(CursorRow).where(CursorRow.view == references.CURSOR))
+            await session.execute(delete(ReferenceRunRow))
         await world.open_sequencer()
         assert await in_table(world.database) == world.sequencer.tree_size // RUN * RUN
         await all_are_known(world, first)
