@@ -1,35 +1,38 @@
 """The log in the graph: its head, and its entries with their proofs.
 
-    Checkpoint   the newest signed head
-    Entry        one leaf, its EntryForm, and the path from it to the head
+    Checkpoint   a signed head
+    shown_checkpoint   the one that this server shows, here as at `/checkpoint`
+    Entry        one leaf, its EntryForm, and the path from it to that head
     entry_at     by leaf index
     visible_statement   what an entry says, to those who may see it
 
-That an entry exists, its label and its index are public; what it says is not, unless the caller
-may see the statement (ARCHITECTURE §8).
+With a witness policy a head is shown when it has its quorum, so the newest entries may have no
+proof yet. That an entry exists, its label and its index are public; what it says is not, unless the
+caller may see the statement (ARCHITECTURE §8).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+from datetime import datetime
 from enum import Enum
 
 import strawberry
 
 from api.entry_proofs import sign_receipt
-from api.heads import ShownHead
+from api.heads import ShownHead, served_head
 from api.schema.nodes import Node, NodeId, NodeKind
 from api.schema.scalars import Instant, Natural
 from api.schema.session import Info, Session
 from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described
 from ledger.candidate import form_of
-from ledger.checkpoint import Checkpoint as SignedCheckpoint
 from ledger.cose_receipt import InclusionProof
-from ledger.entries import Entries, Head, LoggedEntry
+from ledger.entries import Entries, LoggedEntry
+from ledger.errors import QuorumMissing
 from ledger.identity import SubjectLabel
 from ledger.merkle import Hash
-from ledger.note import SignedNote
 from ledger.statement import Statement as LedgerStatement
 
 
@@ -37,11 +40,12 @@ from ledger.statement import Statement as LedgerStatement
 class Checkpoint:
     """A window on a head."""
 
-    head: strawberry.Private[Head]
+    head: strawberry.Private[ShownHead]
+    at: strawberry.Private[datetime]
 
     @described(description="The log's name.")
     def origin(self) -> str:
-        return SignedCheckpoint.parse(SignedNote.parse(self.head.note.encode()).text).origin
+        return self.head.checkpoint.origin
 
     @described(description="How many entries it commits to.")
     def tree_size(self) -> Natural:
@@ -49,15 +53,15 @@ class Checkpoint:
 
     @described(description="RFC 9162 root over those entries.")
     def root_hash(self) -> Hash:
-        return self.head.root_hash
+        return self.head.checkpoint.root_hash
 
-    @described(description="The whole signed note; check it with /log-key.")
+    @described(description="The whole signed note, cosignatures included; check it with /log-key.")
     def note(self) -> str:
-        return self.head.note
+        return str(self.head.note)
 
     @described(description="When it was signed.")
     def signed_at(self) -> Instant:
-        return Instant(self.head.logged_at)
+        return Instant(self.at)
 
 
 @strawberry.enum(description="The form of a leaf.")
@@ -74,8 +78,8 @@ class Entry(Node):
     """A window on a logged entry."""
 
     entry: strawberry.Private[LoggedEntry]
-    head: strawberry.Private[Head]
-    path: strawberry.Private[list[Hash]]
+    shown: strawberry.Private[Checkpoint | None]
+    path: strawberry.Private[list[Hash] | None]
 
     @described(description="Opaque, and the same for as long as the log stands.")
     def id(self) -> strawberry.ID:
@@ -106,14 +110,22 @@ class Entry(Node):
         return Instant(self.entry.logged_at)
 
     @described(
-        description="Sibling hashes from the leaf to the root of `checkpoint`, RFC 9162 §2.1.3."
+        description=(
+            "Sibling hashes from the leaf to the root of `checkpoint`, RFC 9162 §2.1.3; null where "
+            "that is."
+        )
     )
-    def inclusion_path(self) -> list[Hash]:
+    def inclusion_path(self) -> list[Hash] | None:
         return self.path
 
-    @described(description="The head that `inclusionPath` leads to.")
-    def checkpoint(self) -> Checkpoint:
-        return Checkpoint(head=self.head)
+    @described(
+        description=(
+            "The head that `inclusionPath` leads to: the newest, or of a log that asks for "
+            "witnesses the newest that has its quorum. Null while no such head covers the entry."
+        )
+    )
+    def checkpoint(self) -> Checkpoint | None:
+        return self.shown
 
     @described(
         description=(
@@ -122,7 +134,9 @@ class Entry(Node):
         )
     )
     async def receipt(self, info: Info) -> str | None:
-        head = ShownHead.of(SignedNote.parse(self.head.note.encode()))
+        if self.shown is None or self.path is None:
+            return None
+        head = self.shown.head
         proof = InclusionProof(head.tree_size, self.entry.leaf_index, tuple(self.path))
         keystore = info.context.service.keystore
         async with info.context.reading() as session:
@@ -136,14 +150,28 @@ class Entry(Node):
         return await visible_statement(info.context, self.entry)
 
 
+async def shown_checkpoint(context: Session) -> Checkpoint:
+    """Raises `LedgerEmpty`, `QuorumMissing`."""
+    service = context.service
+    async with context.reading() as session:
+        head = await served_head(session, service.settings.witness_policy, service.cosigning)
+        signed = await Entries(session).head_at(head.tree_size)
+    assert signed is not None
+    return Checkpoint(head=head, at=signed.logged_at)
+
+
 async def entry_at(context: Session, leaf_index: int) -> Entry:
-    """With its proof at the newest head. Raises `EntryUnknown`, `LedgerEmpty`."""
+    """With its proof, if the head that is shown covers it. Raises `EntryUnknown`, `LedgerEmpty`."""
+    shown: Checkpoint | None = None
+    with contextlib.suppress(QuorumMissing):
+        shown = await shown_checkpoint(context)
     async with context.reading() as session:
         entries = Entries(session)
-        head = await entries.head()
         entry = await entries.at(leaf_index)
-        path = await entries.inclusion_path(leaf_index, head.tree_size)
-    return Entry(entry=entry, head=head, path=path)
+        if shown is None or leaf_index >= shown.head.tree_size:
+            return Entry(entry=entry, shown=None, path=None)
+        path = await entries.inclusion_path(leaf_index, shown.head.tree_size)
+    return Entry(entry=entry, shown=shown, path=path)
 
 
 async def visible_statement(context: Session, entry: LoggedEntry) -> Statement | None:

@@ -20,14 +20,13 @@ from api.schema.enterprise import (
     find_enterprise,
     list_enterprises,
 )
-from api.schema.log import Checkpoint, Entry, entry_at, visible_statement
+from api.schema.log import Checkpoint, Entry, entry_at, shown_checkpoint, visible_statement
 from api.schema.nodes import PAGE_SIZE, After, First, Node, NodeId, NodeKind, Page
 from api.schema.outcome import Refusal, refused
 from api.schema.scalars import Day, Natural
 from api.schema.session import Info, Session
 from api.schema.tiers import described
 from api.schema.trace import DEPTH, Trace, trace_of
-from ledger.entries import Entries
 from ledger.errors import EntryUnknown
 from ledger.identity import SubjectLabel
 from traceability.lineage import DEPTH_MAX, Direction
@@ -129,10 +128,14 @@ class Query:
         except KNOWN as error:
             return refused(error)
 
-    @described(description="The newest signed head of the log.")
+    @described(
+        description=(
+            "The newest signed head of the log, or where it asks for witnesses the newest that "
+            "has its quorum."
+        )
+    )
     async def checkpoint(self, info: Info) -> Checkpoint:
-        async with info.context.reading() as session:
-            return Checkpoint(head=await Entries(session).head())
+        return await shown_checkpoint(info.context)
 
     @described(description="Anything by its global identifier; null when there is none.")
     async def node(

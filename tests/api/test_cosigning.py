@@ -5,11 +5,12 @@ The witnesses are real ones, reached through their doors; those that misbehave a
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
@@ -67,10 +68,11 @@ class Watching:
         client = httpx.AsyncClient(mounts=mounts, trust_env=False)
         return Cosigning(service.database, service.writer, policy, client)
 
-    async def checkpoint(
+    @asynccontextmanager
+    async def client(
         self, policy: WitnessPolicy, cosigning: Cosigning | None
-    ) -> httpx.Response:
-        """What the door says."""
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """Of a door that asks for this quorum."""
         service = replace(
             self.doors.service,
             settings=replace(self.doors.service.settings, witness_policy=policy),
@@ -78,7 +80,22 @@ class Watching:
         )
         transport = httpx.ASGITransport(create_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://log.test") as client:
+            yield client
+
+    async def checkpoint(
+        self, policy: WitnessPolicy, cosigning: Cosigning | None
+    ) -> httpx.Response:
+        """What the door says."""
+        async with self.client(policy, cosigning) as client:
             return await client.get("/checkpoint")
+
+    async def graph(
+        self, policy: WitnessPolicy, cosigning: Cosigning | None, query: str
+    ) -> dict[str, Any]:
+        """What the graph says."""
+        async with self.client(policy, cosigning) as client:
+            answer: dict[str, Any] = (await client.post("/graphql", json={"query": query})).json()
+            return answer
 
     async def grow(self) -> int:
         """One statement more; says the new size."""
@@ -124,6 +141,31 @@ async def test_a_head_is_served_with_all_its_cosignatures(watching: Watching) ->
         note = SignedNote.parse(answer.content)
         assert len(note.signatures) == 1 + 2 * len(NAMES)
         assert policy.open(note, log=watching.log_key).tree_size == size
+
+
+async def test_the_graph_shows_no_head_without_its_quorum_either(watching: Watching) -> None:
+    policy = watching.policy(TWO_OF_THREE)
+    cosigning = watching.cosigning(policy)
+    entry = "{entry(leafIndex:%d){...on Entry{inclusionPath receipt checkpoint{treeSize note}}}}"
+    nothing = {"inclusionPath": None, "receipt": None, "checkpoint": None}
+    head = await watching.graph(policy, cosigning, "{checkpoint{treeSize}}")
+    assert head["errors"][0]["extensions"]["code"] == "LEDGER_QUORUM_MISSING"
+    assert (await watching.graph(policy, cosigning, entry % 0))["data"]["entry"] == nothing
+    size = await watching.grow()
+    assert await cosigning.step() == 0
+    await watching.grow()
+    # Whoever keeps no head in memory finds the one in the database.
+    for knows in (cosigning, None):
+        head = (await watching.graph(policy, knows, "{checkpoint{treeSize note}}"))["data"]
+        assert head["checkpoint"]["treeSize"] == size
+        note = SignedNote.parse(head["checkpoint"]["note"].encode())
+        assert policy.open(note, log=watching.log_key).tree_size == size
+        covered = (await watching.graph(policy, knows, entry % (size - 1)))["data"]["entry"]
+        assert covered["checkpoint"] == head["checkpoint"]
+        assert covered["inclusionPath"] is not None
+        assert covered["receipt"] is not None
+        beyond = (await watching.graph(policy, knows, entry % size))["data"]["entry"]
+        assert beyond == nothing
 
 
 async def test_a_quorum_is_enough_when_another_witness_fails(watching: Watching) -> None:
