@@ -34,6 +34,7 @@ from ledger.audit import (
     parts_of,
     signed_checkpoint,
 )
+from ledger.batch import Reference
 from ledger.checkpoint import Checkpoint
 from ledger.control import LOG_LABEL
 from ledger.database import Database
@@ -47,10 +48,13 @@ from ledger.errors import (
     OpeningChanged,
     OpeningMissing,
     PartMissing,
+    ReferenceRepeated,
+    ReferenceUnlisted,
 )
 from ledger.log_keys import LogKeys
 from ledger.merkle import HASH_BYTES
 from ledger.note import SignedNote, Verifier
+from ledger.references import digest_of, entries_in_table, find
 from ledger.seal import Capture, SealedEvent
 from ledger.tables import (
     CaptureRow,
@@ -173,6 +177,7 @@ async def _audit(
             continue
         opened = log.openings(first, tile.width)
         opening = await anext(opened, None)
+        stated: list[Reference] = []
         for leaf_index, leaf in enumerate(entries, first):
             while covering[0].tree_size <= leaf_index:
                 covering.popleft()
@@ -187,7 +192,9 @@ async def _audit(
                 signatures=signatures,
             )
             events += len(body.events) if isinstance(body, Capture) else 0
+            stated.append((body.issuer, body.jti))
             opening = await anext(opened, None)
+        await log.check_references(first, stated)
     tree.finish()
     await log.check_end(head.tree_size)
     if log_keys is None or leaves.authorities.log_keys != log_keys:
@@ -225,6 +232,9 @@ class StoredLog:
         self._session = session
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._leaves: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
+        self._listed: int | None = None
+        """Entries whose references are in the table; those after it are kept here."""
+        self._unlisted: defaultdict[int, list[int]] = defaultdict(list)
 
     async def newest(self) -> StoredCheckpoint:
         """The head. Raises `LedgerEmpty`."""
@@ -344,6 +354,38 @@ class StoredLog:
                 context=row.context,
                 events=tuple(events.get(row.leaf_index, ())),
             )
+
+    async def check_references(self, first: int, stated: Sequence[Reference]) -> None:
+        """That these, from index `first` on, stand nowhere before, and are where the writer looks.
+
+        Raises `ReferenceRepeated`, `ReferenceUnlisted`.
+        """
+        if self._listed is None:
+            self._listed = await entries_in_table(self._session)
+        digests = [digest_of(*reference) for reference in stated]
+        places: defaultdict[int, list[int]] = defaultdict(list)
+        for digest, leaf_index in await find(self._session, digests):
+            places[digest].append(leaf_index)
+        for leaf_index, (reference, digest) in enumerate(zip(stated, digests, strict=True), first):
+            if leaf_index < self._listed:
+                if leaf_index not in places[digest]:
+                    raise ReferenceUnlisted(
+                        "the table of references lacks it", path=("entry", leaf_index)
+                    )
+            else:
+                self._unlisted[digest].append(leaf_index)
+            before = [*places[digest], *self._unlisted.get(digest, ())]
+            for other in sorted(index for index in before if index < leaf_index):
+                if await self._reference(other) == reference:
+                    raise ReferenceRepeated(
+                        f"{reference[1]!r} of this issuer stands at entry {other} too",
+                        path=("entry", leaf_index),
+                    )
+
+    async def _reference(self, leaf_index: int) -> Reference | None:
+        query = select(OpeningRow.issuer, OpeningRow.jti).where(OpeningRow.leaf_index == leaf_index)
+        row = (await self._session.execute(query)).one_or_none()
+        return None if row is None else (row.issuer, row.jti)
 
     async def check_end(self, tree_size: int) -> None:
         """Nothing stands outside of what the newest checkpoint covers.

@@ -95,6 +95,8 @@
         ├── DisclosureChanged   disclosures that do not pair with their digests
         ├── CaptureChanged      events or context that do not hash to the signed root
         ├── InstantChanged      an instant other than its checkpoint's, or earlier than one before
+        ├── ReferenceRepeated   a reference that stands at two entries
+        ├── ReferenceUnlisted   an entry whose reference the writer would not find
         ├── EntryUnauthorised   no key or mandate was in force at that index
         └── EntryUnsigned       a statement or capture whose signature does not verify
 
@@ -503,6 +505,14 @@ class CaptureChanged(AuditFinding):
 
 class InstantChanged(AuditFinding):
     code = "AUDIT_INSTANT_CHANGED"
+
+
+class ReferenceRepeated(AuditFinding):
+    code = "AUDIT_REFERENCE_REPEATED"
+
+
+class ReferenceUnlisted(AuditFinding):
+    code = "AUDIT_REFERENCE_UNLISTED"
 
 
 class EntryUnauthorised(AuditFinding):

@@ -6,6 +6,8 @@
     References.write_run   the rows of a run, within the transaction of the batch that fills it
     References.take     what a committed batch added
     digest_of           by which a reference is found
+    entries_in_table    how far the table goes
+    find                what the table has under some digests
 
 Issuers draw references in no order. An index that takes each as it comes is touched at as many
 places as a batch has entries, and the larger the log, the more pages that is. So the newest are
@@ -23,7 +25,7 @@ from typing import Self
 
 import orjson
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.batch import Admitted, Known, Reference
 from ledger.candidate import Candidate
@@ -39,11 +41,13 @@ RUN_ENTRIES = 65_536
 _COLUMNS = ("digest", "leaf_index")
 
 _FIND_SQLITE = """
-SELECT reference.leaf_index FROM json_each(?) AS wanted
+SELECT reference.digest, reference.leaf_index FROM json_each(?) AS wanted
 CROSS JOIN ledger_reference AS reference ON reference.digest = wanted.value
 """
 
-_FIND_POSTGRESQL = "SELECT leaf_index FROM ledger_reference WHERE digest = ANY($1::bigint[])"
+_FIND_POSTGRESQL = """
+SELECT digest, leaf_index FROM ledger_reference WHERE digest = ANY($1::bigint[])
+"""
 
 
 class References:
@@ -59,7 +63,7 @@ class References:
         """What the log has below `tree_size`. Writes what the table lacks but for the last run."""
         references = cls()
         async with database.reading() as session:
-            references._in_table = await _in_table(session)
+            references._in_table = await entries_in_table(session)
         while tree_size - references._in_table >= RUN_ENTRIES:
             end = references._in_table + RUN_ENTRIES
             async with database.writing() as session:
@@ -75,7 +79,7 @@ class References:
     ) -> dict[Reference, Known]:
         """Of each of their references that the log has, its first entry."""
         wanted = {(item.issuer, item.jti): digest_of(item.issuer, item.jti) for item in candidates}
-        found = await _find(await session.connection(), list(wanted.values()))
+        found = [index for _, index in await find(session, list(wanted.values()))]
         for digest in wanted.values():
             found += self._recent.get(digest, ())
         known: dict[Reference, Known] = {}
@@ -131,12 +135,24 @@ def digest_of(issuer: SubjectLabel, jti: str) -> int:
     return int.from_bytes(hashed[:8], "big", signed=True)
 
 
+async def entries_in_table(session: AsyncSession) -> int:
+    """How many the table has: those below this index, and no other."""
+    return await session.scalar(select(func.max(ReferenceRunRow.next_index))) or 0
+
+
+async def find(session: AsyncSession, digests: Sequence[int]) -> list[tuple[int, int]]:
+    """Digest and leaf index of every row of the table under one of these digests."""
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        wanted = orjson.dumps(list(digests)).decode("ascii")
+        rows = await fetch_all(connection, _FIND_SQLITE, (wanted,))
+    else:
+        rows = await fetch_all(connection, _FIND_POSTGRESQL, (digests,))
+    return [(digest, leaf_index) for digest, leaf_index in rows]
+
+
 def _digests(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:
     return [(digest_of(item.issuer, item.jti), index) for index, _, item in admitted]
-
-
-async def _in_table(session: AsyncSession) -> int:
-    return await session.scalar(select(func.max(ReferenceRunRow.next_index))) or 0
 
 
 async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, int]]:
@@ -147,15 +163,6 @@ async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, 
         (digest_of(issuer, jti), leaf_index)
         for issuer, jti, leaf_index in await session.execute(query)
     ]
-
-
-async def _find(connection: AsyncConnection, digests: list[int]) -> list[int]:
-    if connection.dialect.name == "sqlite":
-        wanted = orjson.dumps(digests).decode("ascii")
-        rows = await fetch_all(connection, _FIND_SQLITE, (wanted,))
-    else:
-        rows = await fetch_all(connection, _FIND_POSTGRESQL, (digests,))
-    return [row[0] for row in rows]
 
 
 async def _write(session: AsyncSession, rows: list[tuple[int, int]], next_index: int) -> None:

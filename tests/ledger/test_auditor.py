@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ledger import references
 from ledger.admission import Submission
 from ledger.audit import AuditReport
 from ledger.auditor import audit_database, audit_stored
@@ -28,7 +29,9 @@ from ledger.errors import (
 )
 from ledger.merkle import Hash, leaf_hash
 from ledger.note import Signer
-from ledger.statement import Statement
+from ledger.references import digest_of
+from ledger.salts import fresh_salts
+from ledger.statement import Statement, issue
 from ledger.tables import (
     CaptureRow,
     CheckpointRow,
@@ -36,6 +39,7 @@ from ledger.tables import (
     EntryRow,
     EventRow,
     OpeningRow,
+    ReferenceRow,
     TileRow,
 )
 from ledger.tiles import RightEdge
@@ -46,6 +50,7 @@ from tests.world import (
     MARKET,
     ORIGIN,
     World,
+    draft_about,
     failed_inspection,
     genesis,
     key_of,
@@ -262,6 +267,20 @@ Named = tuple[str, tuple[str | int, ...]]
 
 ENTRY = "AUDIT_ENTRY_CHANGED"
 
+
+async def state_a_reference_again(session: AsyncSession) -> None:
+    """A log whose own writer took one twice, and hid it from its table."""
+    row = await session.get_one(OpeningRow, 20)
+    draft = draft_about(
+        DAIRY, failed_inspection(), {}, issuer=MARKET, jti=row.jti, issued_at=1_770_000_000
+    )
+    statement = issue(draft, key_of("market"), fresh_salts())
+    assert statement.issuer == row.issuer
+    await put_statement(session, 290, statement)
+    digest = digest_of(statement.issuer, statement.jti)
+    await put(ReferenceRow, {"digest": digest}, leaf_index=290)(session)
+
+
 FAULTS: dict[str, tuple[Fault, Named]] = {
     "a leaf flipped": (flip(EntryRow, "leaf", leaf_index=20), (ENTRY, ("entry", 20))),
     "the last leaf flipped": (flip(EntryRow, "leaf", leaf_index=299), (ENTRY, ("entry", 299))),
@@ -428,6 +447,18 @@ FAULTS: dict[str, tuple[Fault, Named]] = {
         put(CaptureRow, {"party_identifier": CARRIER.identifier}, leaf_index=CAPTURE),
         ("AUDIT_CAPTURE_CHANGED", ("entry", CAPTURE, "payload", "sub")),
     ),
+    "a reference stated again": (
+        state_a_reference_again,
+        ("AUDIT_REFERENCE_REPEATED", ("entry", 290)),
+    ),
+    "a reference gone from its table": (
+        drop(ReferenceRow, leaf_index=20),
+        ("AUDIT_REFERENCE_UNLISTED", ("entry", 20)),
+    ),
+    "a reference under another digest": (
+        put(ReferenceRow, {"digest": 1}, leaf_index=20),
+        ("AUDIT_REFERENCE_UNLISTED", ("entry", 20)),
+    ),
     "a capture row gone": (
         drop(CaptureRow, leaf_index=CAPTURE),
         ("AUDIT_CAPTURE_CHANGED", ("entry", CAPTURE)),
@@ -442,7 +473,10 @@ async def audited(session: AsyncSession) -> Named | AuditReport:
         return (finding.code, finding.path)
 
 
-async def test_every_tampering_of_the_rows_is_named_by_kind_and_position(database_url: str) -> None:
+async def test_every_tampering_of_the_rows_is_named_by_kind_and_position(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "RUN_ENTRIES", 9)
     async with World.opened(database_url) as world:
         await tell(world, SIZE)
         named = {}
