@@ -3,7 +3,7 @@
     Hub              beside the sequencer: takes candidates, answers, says how far log and views are
     Hub.connect      a line to a process that was started with the other end of a socket pair
     Line             the other end, in a door's process or that of the views
-    Line.enqueue     what `Sequencer.enqueue` is to a door in the writer's own process
+    Line.enqueue_each   what `Sequencer.enqueue_each` is to a door in the writer's own process
     Line.reached     waits until the views have read an index
     candidate_to_wire, candidate_from_wire   a candidate as JSON, and back
     WriterFailed     what a door is told of a failure that is no refusal
@@ -11,8 +11,8 @@
 A line is a pair of connected sockets that only these processes hold, so both ends are believed. A
 message is four bytes of length and a JSON object of any of these members:
 
-    submit    [[id, [candidate, …]], …]     door to hub
-    answers   [[id, outcome], …]            hub to door; an outcome is entries, or an error
+    submit    [[id, [submission, …]], …]    door to hub; a submission is a list of candidates
+    answers   [[id, [outcome, …]], …]       hub to door; an outcome is entries, or an error
     size, controls, followed                hub to all: entries, control entries, and those in views
     running                                 hub to all: whether the writer takes submissions
     awaited   size                          door to hub, hub to all: somebody waits for the views
@@ -29,7 +29,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -49,7 +49,7 @@ from ledger.merkle import Hash
 from ledger.seal import SealedEvent
 from ledger.sequencer import Sequencer
 from ledger.token import Token
-from ledger.writer import Answer, Writer
+from ledger.writer import Answers, Outcome, Writer
 
 LENGTH_BYTES = 4
 
@@ -161,38 +161,33 @@ class Hub:
             line.close()
 
     def _receive(self, line: _Messages, message: Message) -> None:
-        for number, candidates in message.get("submit", ()):
-            self._submit(line, number, candidates)
+        for number, submissions in message.get("submit", ()):
+            self._submit(line, number, submissions)
         if "awaited" in message:
             self._tell(awaited=message["awaited"])
         if "followed" in message:
             self._followed = message["followed"]
             self._tell(followed=self._followed)
 
-    def _submit(self, line: _Messages, number: int, candidates: list[list[Any]]) -> None:
+    def _submit(self, line: _Messages, number: int, submissions: list[list[list[Any]]]) -> None:
         try:
-            answer = self._sequencer.enqueue([*map(candidate_from_wire, candidates)])
+            answers = self._sequencer.enqueue_each(
+                [[*map(candidate_from_wire, candidates)] for candidates in submissions]
+            )
         except Exception as error:
-            line.add("answers", [number, _error(error)])
+            line.add("answers", [number, [_error(error)] * len(submissions)])
         else:
-            answer.add_done_callback(lambda done: self._answer(line, number, done))
+            answers.add_done_callback(lambda done: self._answer(line, number, done))
 
-    def _answer(self, line: _Messages, number: int, done: Answer) -> None:
+    def _answer(self, line: _Messages, number: int, done: Answers) -> None:
         if done.cancelled():
             return
-        error = done.exception()
-        if error is None:
-            outcome: object = [
-                [item.leaf_index, b64url(item.leaf_hash), item.duplicate] for item in done.result()
-            ]
-        else:
-            outcome = _error(error)
         if not self._sequencer.is_running:
             # Whatever stopped it is told to the one who asked; that it stopped, to all.
             self._tell(running=False)
         # The size goes along: a client that was answered may ask for it at once.
         line.say(**self._state())
-        line.add("answers", [number, outcome])
+        line.add("answers", [number, [*map(_outcome_to_wire, done.result())]])
 
     def _state(self) -> dict[str, int | bool]:
         if self._sequencer.authorities is not self._authorities:
@@ -221,7 +216,7 @@ class Line(Writer):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._messages = _Messages(self._receive, self._end)
-        self._waiting: dict[int, Answer] = {}
+        self._waiting: dict[int, _Asked] = {}
         self._number = 0
         self._tree_size = 0
         self._followed = 0
@@ -260,17 +255,20 @@ class Line(Writer):
         """Keys and mandates, at this size or one shortly before."""
         return self._authorities
 
-    def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
-        """To the writer's queue. Raises `WriterFenced`, here or in the answer."""
+    def enqueue_each(self, submissions: Iterable[Sequence[Candidate]]) -> Answers:
+        """To the writer's queue. As `Writer.enqueue_each`; a writer that ended is an outcome."""
+        wire = [[candidate_to_wire(item) for item in candidates] for candidates in submissions]
+        asked = _Asked(asyncio.get_running_loop().create_future(), len(wire))
         if self.ended.is_set():
-            raise _gone()
-        within_s = GATHER_S if self._waiting else 0.0
-        self._number += 1
-        answer: Answer = asyncio.get_running_loop().create_future()
-        self._waiting[self._number] = answer
-        item = [self._number, [*map(candidate_to_wire, candidates)]]
-        self._messages.add("submit", item, within_s=within_s)
-        return answer
+            asked.refuse(_gone())
+        elif not wire:
+            asked.answers.set_result([])
+        else:
+            within_s = GATHER_S if self._waiting else 0.0
+            self._number += 1
+            self._waiting[self._number] = asked
+            self._messages.add("submit", [self._number, wire], within_s=within_s)
+        return asked.answers
 
     async def grown_beyond(self, tree_size: int) -> int:
         """Wait until the log is larger; says its size. Without its writer it grows no more."""
@@ -328,28 +326,30 @@ class Line(Writer):
         self._deliver(answers)
 
     def _deliver(self, answers: Iterable[list[Any]]) -> None:
-        for number, outcome in answers:
+        for number, outcomes in answers:
             # Where the line ended while authorities were read, whoever waited was told already.
-            answer = self._waiting.pop(number, None)
-            if answer is None or answer.done():
-                continue
-            if isinstance(outcome, dict):
-                answer.set_exception(_error_from_wire(outcome))
-            else:
-                answer.set_result(
-                    tuple(
-                        Acknowledgement(index, Hash(unb64url(hash_)), duplicate)
-                        for index, hash_, duplicate in outcome
-                    )
-                )
+            asked = self._waiting.pop(number, None)
+            if asked is not None and not asked.answers.done():
+                asked.answers.set_result([*map(_outcome_from_wire, outcomes)])
 
     def _end(self) -> None:
         self.ended.set()
         self._changed.set()
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(_gone())
+        for asked in self._waiting.values():
+            asked.refuse(_gone())
         self._waiting.clear()
+
+
+class _Asked(NamedTuple):
+    """A call that waits for its answer, of so many submissions."""
+
+    answers: Answers
+    submissions: int
+
+    def refuse(self, error: Exception) -> None:
+        """All of them."""
+        if not self.answers.done():
+            self.answers.set_result([error] * self.submissions)
 
 
 _CONTENT_HASH, _LEAF, _BINDS, _CAPTURE, _CONTROL = map(
@@ -398,7 +398,24 @@ _KNOWN: dict[str, type[LedgerError | CreditError]] = {
 }
 
 
-def _error(error: BaseException) -> Message:
+def _outcome_to_wire(outcome: Outcome) -> list[list[Any]] | Message:
+    if isinstance(outcome, Exception):
+        return _error(outcome)
+    return [[item.leaf_index, b64url(item.leaf_hash), item.duplicate] for item in outcome]
+
+
+def _outcome_from_wire(outcome: list[list[Any]] | Message) -> Outcome:
+    if isinstance(outcome, dict):
+        return _error_from_wire(outcome)
+    return tuple(
+        [
+            Acknowledgement(index, Hash(unb64url(hash_)), duplicate)
+            for index, hash_, duplicate in outcome
+        ]
+    )
+
+
+def _error(error: Exception) -> Message:
     if isinstance(error, (LedgerError, CreditError)):
         return {"is": type(error).__name__, "message": error.message, "path": list(error.path)}
     logger.error("the writer failed at a submission", exc_info=error)

@@ -17,8 +17,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -34,7 +33,7 @@ from api.service import Service
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.presentation import read_statement
-from ledger.writer import Outcome, Writer, settled
+from ledger.writer import Writer
 
 STATEMENT_BYTES_MAX = 1_200_000
 """A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
@@ -136,25 +135,19 @@ async def _answers_of(
     """Of one chunk; it waits for the one before it to be queued, and says when it is."""
     prepared = await preparers.prepare(lines, writer.authorities)
     await before.wait()
-    waiting = writer.enqueue_each(
-        item if isinstance(item, Exception) else item.candidates for item in prepared
-    )
+    answers = writer.enqueue_each([line.candidates for line in prepared if isinstance(line, Line)])
     queued.set()
-    return await _told(prepared, settled(waiting))
-
-
-async def _told(
-    prepared: Sequence[Line | Exception], settling: Coroutine[Any, Any, list[Outcome]]
-) -> bytes:
-    answers = []
-    for line, outcome in zip(prepared, await settling, strict=True):
+    outcomes = iter(await answers)
+    told = []
+    for line in prepared:
+        outcome = line if isinstance(line, Exception) else next(outcomes)
         if isinstance(outcome, Exception):
-            answers.append(orjson.dumps({"error": refusal_of(outcome).members()}))
+            told.append(orjson.dumps({"error": refusal_of(outcome).members()}))
         elif isinstance(line, Line) and line.many:
-            answers.append(orjson.dumps({"entries": [_answer(entry) for entry in outcome]}))
+            told.append(orjson.dumps({"entries": [_answer(entry) for entry in outcome]}))
         else:
-            answers.append(orjson.dumps(_answer(outcome[0])))
-    return b"\n".join([*answers, b""])
+            told.append(orjson.dumps(_answer(outcome[0])))
+    return b"\n".join([*told, b""])
 
 
 async def _chunks(request: Request) -> AsyncIterator[list[bytes | None]]:

@@ -47,7 +47,6 @@ from benchmarks.stage.serving import served
 from ledger.admission import Submission, prepare
 from ledger.keystore import Keystore
 from ledger.presentation import read_statement
-from ledger.writer import settled
 
 RUNS = int(os.environ.get("RUNS", "5"))
 BATCHES = {1: 300, 16: 3_200, 256: 10_240}
@@ -110,8 +109,7 @@ async def sequencer_alone(settings: Settings, batches: Sequence[Sequence[bytes]]
         }
 
         async def append(batch: Sequence[bytes]) -> None:
-            waiting = service.writer.enqueue_each([candidates[raw] for raw in batch])
-            for outcome in await settled(waiting):
+            for outcome in await service.writer.enqueue_each([candidates[raw] for raw in batch]):
                 assert not isinstance(outcome, Exception), outcome
 
         return await rate_of(batches, append)

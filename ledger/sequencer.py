@@ -2,7 +2,7 @@
 
     Sequencer          queue, decide, write, sign, answer
     Sequencer.open     reads the head back and checks it before anything is signed
-    Sequencer.enqueue  takes a prepared submission; all of it is admitted, or none
+    Sequencer.enqueue_each  takes prepared submissions; of each all is admitted, or none
 
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
@@ -28,10 +28,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import asyncpg
 from sqlalchemy import select
@@ -40,7 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.append import insert_checkpoint, insert_rows, known_bindings
 from ledger.authority import Authorities
-from ledger.batch import Acknowledgement, Batch
+from ledger.batch import Batch
 from ledger.candidate import Candidate
 from ledger.checkpoint import Checkpoint
 from ledger.control import ControlContent, Genesis, LogKey, PolicyAdoption
@@ -65,7 +65,7 @@ from ledger.references import References
 from ledger.tables import CheckpointRow
 from ledger.tile_store import read_edge, tiles_of
 from ledger.tiles import RightEdge
-from ledger.writer import Answer, Writer
+from ledger.writer import Answers, Outcome, Writer
 
 QUEUE_SUBMISSIONS_MAX = 8_192
 """Submissions that wait; beyond it a door answers that it is overloaded."""
@@ -94,11 +94,35 @@ PolicyCheck = Callable[[PolicyAdoption], None]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Asked:
+    """One call, and what became of its submissions so far."""
+
+    def __init__(self, count: int) -> None:
+        self.answers: Answers = asyncio.get_running_loop().create_future()
+        self._outcomes: list[Outcome] = [()] * count
+        self._missing = count
+        if not count:
+            self.answers.set_result([])
+
+    def settle(self, position: int, outcome: Outcome) -> None:
+        """The last one makes the answer."""
+        self._outcomes[position] = outcome
+        self._missing -= 1
+        if not self._missing and not self.answers.done():
+            self.answers.set_result(self._outcomes)
+
+
+class _Waiting(NamedTuple):
+    """A submission in the queue. A tuple: thousands are made each second."""
+
     candidates: Sequence[Candidate]
     bytes_held: int
-    answer: Answer
+    asked: _Asked
+    position: int
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell whoever asked."""
+        self.asked.settle(self.position, outcome)
 
 
 class Sequencer(Writer):
@@ -121,7 +145,9 @@ class Sequencer(Writer):
         self._note = ""
         self._now = now
         self._policy_check = policy_check
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(QUEUE_SUBMISSIONS_MAX)
+        self._queue: deque[_Waiting] = deque()
+        self._is_asked = asyncio.Event()
+        """Set while something waits."""
         self._bytes_waiting = 0
         self._edge = RightEdge()
         self._references = References()
@@ -194,26 +220,42 @@ class Sequencer(Writer):
             await self._grown.wait()
         return self.tree_size
 
-    def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
-        """Into the next batch. Raises as `Writer.enqueue`."""
+    def enqueue_each(self, submissions: Iterable[Sequence[Candidate]]) -> Answers:
+        """Into the next batches. As `Writer.enqueue_each`."""
+        held = [
+            (candidates, sum([candidate.bytes_held for candidate in candidates]))
+            for candidates in submissions
+        ]
+        asked = _Asked(len(held))
+        for position, (candidates, bytes_held) in enumerate(held):
+            waiting = _Waiting(candidates, bytes_held, asked, position)
+            refusal = self._refusal(candidates, bytes_held)
+            if refusal is not None:
+                waiting.settle(refusal)
+                continue
+            self._queue.append(waiting)
+            self._bytes_waiting += bytes_held
+        if self._queue:
+            self._is_asked.set()
+        return asked.answers
+
+    def _refusal(self, candidates: Sequence[Candidate], bytes_held: int) -> Exception | None:
+        """Why these are not taken."""
         if not self.is_running:
-            raise _stopped()
+            return _stopped()
         for position, candidate in enumerate(candidates):
             if candidate.control is not None:
                 try:
                     self._check_content(candidate.control.content)
                 except LedgerError as error:
-                    raise (error if len(candidates) == 1 else error.within(position)) from None
-        bytes_held = sum(candidate.bytes_held for candidate in candidates)
+                    return error if len(candidates) == 1 else error.within(position)
+                except Exception as error:  # the policy check has refusals of its own
+                    return error
         if self._bytes_waiting and self._bytes_waiting + bytes_held > QUEUE_BYTES_MAX:
-            raise WriterOverloaded(f"{self._bytes_waiting} bytes wait; try again")
-        answer = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait(_Waiting(candidates, bytes_held, answer))
-        except asyncio.QueueFull:
-            raise WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again") from None
-        self._bytes_waiting += bytes_held
-        return answer
+            return WriterOverloaded(f"{self._bytes_waiting} bytes wait; try again")
+        if len(self._queue) >= QUEUE_SUBMISSIONS_MAX:
+            return WriterOverloaded(f"{QUEUE_SUBMISSIONS_MAX} submissions wait; try again")
+        return None
 
     def _check_content(self, content: ControlContent) -> None:
         match content:
@@ -229,17 +271,18 @@ class Sequencer(Writer):
 
     async def _next_batch(self) -> list[_Waiting]:
         """Whatever waits, up to the bounds of one transaction."""
-        waiting = [await self._queue.get()]
-        bodies = len(waiting[0].candidates)
-        bytes_held = waiting[0].bytes_held
-        while (
-            not self._queue.empty() and bodies < BATCH_BODIES_MAX and bytes_held < BATCH_BYTES_MAX
-        ):
-            waiting.append(self._queue.get_nowait())
-            bodies += len(waiting[-1].candidates)
-            bytes_held += waiting[-1].bytes_held
+        while not self._queue:
+            self._is_asked.clear()
+            await self._is_asked.wait()
+        batch: list[_Waiting] = []
+        bodies = bytes_held = 0
+        while self._queue and bodies < BATCH_BODIES_MAX and bytes_held < BATCH_BYTES_MAX:
+            waiting = self._queue.popleft()
+            batch.append(waiting)
+            bodies += len(waiting.candidates)
+            bytes_held += waiting.bytes_held
         self._bytes_waiting -= bytes_held
-        return waiting
+        return batch
 
     async def _run(self) -> None:
         waiting: list[_Waiting] = []
@@ -286,13 +329,13 @@ class Sequencer(Writer):
                     is_store = isinstance(error, STORE_FAILURES)
                     _fail(waiting, _unavailable(error) if is_store else error)
         except BaseException as error:
-            while not self._queue.empty():
-                waiting.append(self._queue.get_nowait())
-            _fail(waiting, _stopped() if isinstance(error, asyncio.CancelledError) else error)
+            waiting += self._queue
+            self._queue.clear()
+            _fail(waiting, error if isinstance(error, Exception) else _stopped())
             raise
 
     async def _write(self, waiting: Sequence[_Waiting]) -> None:
-        answers: list[tuple[Acknowledgement, ...] | LedgerError] = []
+        outcomes: list[Outcome] = []
         async with self._database.writing() as session:
             candidates = [candidate for item in waiting for candidate in item.candidates]
             batch = Batch(
@@ -303,9 +346,9 @@ class Sequencer(Writer):
             )
             for item in waiting:
                 try:
-                    answers.append(batch.decide(item.candidates))
+                    outcomes.append(batch.decide(item.candidates))
                 except LedgerError as error:
-                    answers.append(error)
+                    outcomes.append(error)
             edge, note = self._edge, self._note
             logged_at = self._last_logged_at
             fills_run = self._references.fills_run(batch.admitted)
@@ -324,13 +367,8 @@ class Sequencer(Writer):
         self._authorities = batch.authorities
         self._references.take(batch.admitted, in_table=fills_run)
         await self._remember()
-        for item, answer in zip(waiting, answers, strict=True):
-            if item.answer.done():
-                continue
-            if isinstance(answer, LedgerError):
-                item.answer.set_exception(answer)
-            else:
-                item.answer.set_result(answer)
+        for item, outcome in zip(waiting, outcomes, strict=True):
+            item.settle(outcome)
         if batch.admitted:
             self._grown.set()
 
@@ -410,7 +448,6 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     return refusal
 
 
-def _fail(waiting: Sequence[_Waiting], error: BaseException) -> None:
+def _fail(waiting: Sequence[_Waiting], error: Exception) -> None:
     for item in waiting:
-        if not item.answer.done():
-            item.answer.set_exception(error)
+        item.settle(error)

@@ -2,11 +2,12 @@
 
     Writer          submits; `ledger.sequencer.Sequencer` is the one that writes
     Outcome         what became of one submission of several
+    Answers         the outcomes of one call, when all are there
     prepare_each    many submissions prepared; for a thread
-    settled         outcomes in order, when all are there
 
 Whoever submits prepares: the form is checked and the signature verified on the submitter's own time
-and core. `enqueue` takes what was prepared, in the order of its calls.
+and core. `enqueue_each` takes what was prepared, in the order of its calls; one answer for many
+costs each of them a tenth of an answer of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from ledger.candidate import Candidate
 Outcome: TypeAlias = tuple[Acknowledgement, ...] | Exception
 """Acknowledgements, or the refusal."""
 
-Answer: TypeAlias = asyncio.Future[tuple[Acknowledgement, ...]]
+Answers: TypeAlias = asyncio.Future[list[Outcome]]
+"""In order, one for each submission; a refusal is an outcome, so the future itself never fails."""
 
 
 class Writer(ABC):
@@ -50,12 +52,19 @@ class Writer(ABC):
         """Wait until the log is larger than `tree_size`; says its size."""
 
     @abstractmethod
-    def enqueue(self, candidates: Sequence[Candidate]) -> Answer:
-        """Admit all candidates or none; durable when the answer is there.
+    def enqueue_each(self, submissions: Iterable[Sequence[Candidate]]) -> Answers:
+        """Of each all candidates are admitted, or none; durable when the answer is there.
 
-        Raises `WriterFenced`, `WriterOverloaded`, and what the policy check raises for a policy it
-        refuses; the answer raises every refusal of admission.
+        Outcomes are acknowledgements, every refusal of admission, `WriterFenced`,
+        `WriterOverloaded`, and what the policy check raises for a policy it refuses.
         """
+
+    async def enqueue(self, candidates: Sequence[Candidate]) -> tuple[Acknowledgement, ...]:
+        """One submission. Raises what would be its outcome."""
+        (outcome,) = await self.enqueue_each([candidates])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def submit(self, submission: Submission) -> tuple[Acknowledgement, ...]:
         """Admit all bodies or none; durable when it returns. Raises `LedgerError`, and as above."""
@@ -67,19 +76,9 @@ class Writer(ABC):
     async def submit_each(self, submissions: Iterable[Submission]) -> list[Outcome]:
         """Each on its own, answers in order."""
         prepared = await asyncio.to_thread(prepare_each, list(submissions), self.authorities)
-        return await settled(self.enqueue_each(prepared))
-
-    def enqueue_each(
-        self, prepared: Iterable[Sequence[Candidate] | Exception]
-    ) -> list[Answer | Exception]:
-        """Each on its own; what was refused before stays refused."""
-        waiting: list[Answer | Exception] = []
-        for item in prepared:
-            try:
-                waiting.append(item if isinstance(item, Exception) else self.enqueue(item))
-            except Exception as error:  # a refusal of this one alone; the door sorts bugs out
-                waiting.append(error)
-        return waiting
+        ready = [item for item in prepared if not isinstance(item, Exception)]
+        outcomes = iter(await self.enqueue_each(ready))
+        return [item if isinstance(item, Exception) else next(outcomes) for item in prepared]
 
 
 def prepare_each(
@@ -91,19 +90,5 @@ def prepare_each(
         try:
             outcomes.append(prepare(submission, authorities))
         except Exception as error:  # a refusal of this one alone; the door sorts bugs out
-            outcomes.append(error)
-    return outcomes
-
-
-async def settled(waiting: Sequence[Answer | Exception]) -> list[Outcome]:
-    """The outcomes, in order, when all are there."""
-    futures = [item for item in waiting if not isinstance(item, Exception)]
-    if futures:
-        await asyncio.wait(futures)
-    outcomes: list[Outcome] = []
-    for item in waiting:
-        try:
-            outcomes.append(item if isinstance(item, Exception) else item.result())
-        except Exception as error:
             outcomes.append(error)
     return outcomes

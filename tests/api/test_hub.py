@@ -176,12 +176,9 @@ async def test_a_line_hears_how_far_the_views_are_and_hurries_them(doors: Doors)
 async def test_a_line_whose_writer_is_gone_refuses_at_once_and_later(doors: Doors) -> None:
     async with lines(doors) as (line,):
         statement = doors.draft(fine())
-        waiting = line.enqueue(
-            [Candidate.of(statement, signature_checked=False)],
-        )
+        waiting = line.enqueue_each([[Candidate.of(statement, signature_checked=False)]] * 2)
         await line.close()
-        with pytest.raises(WriterFenced):
-            await waiting
+        assert [type(outcome) for outcome in await waiting] == [WriterFenced, WriterFenced]
         with pytest.raises(WriterFenced):
             await line.submit(Submission((doors.draft(fine()),)))
         with pytest.raises(WriterFenced):
@@ -191,11 +188,12 @@ async def test_a_line_whose_writer_is_gone_refuses_at_once_and_later(doors: Door
 async def test_an_answer_held_back_past_the_end_of_the_line_is_passed_over(doors: Doors) -> None:
     """It waits for the authorities to be read, and the writer ends meanwhile."""
     async with lines(doors) as (line,):
-        waiting = line.enqueue([Candidate.of(doors.draft(fine()), signature_checked=False)])
-        line._receive({"controls": 1_000, "answers": [[1, []]]})
+        candidate = Candidate.of(doors.draft(fine()), signature_checked=False)
+        waiting = line.enqueue_each([[candidate]])
+        line._receive({"controls": 1_000, "answers": [[1, [[]]]]})
         line._end()
-        with pytest.raises(WriterFenced):
-            await waiting
+        (outcome,) = await waiting
+        assert isinstance(outcome, WriterFenced)
         assert line._refreshing is not None
         await line._refreshing
 
