@@ -1,19 +1,20 @@
-"""What stands in one line of a stream to POST /entries, made ready for the writer.
+"""Submissions from text: what stands in a line of a stream, made ready for the writer.
 
-    Line               candidates of a line whose form was checked
-    prepare_lines      each line on its own: ready, or refused
+    PreparedLine       candidates of a line whose form was checked
+    Prepared           that, or why the line is refused
+    prepare_lines      each line on its own
     parse_line         one line of NDJSON to a submission
     parse_statements   several that stand together
     text_of            bytes that are UTF-8
 
-Apart from the door, so that a process which does nothing else loads nothing else (`api.preparing`).
+Apart from `api.submission`, so that a preparer does not load the application. Pure.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from api.errors import BodyTooLarge, RequestMalformed
 from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
@@ -32,22 +33,26 @@ _USUAL = (b'{"statement":"', b'"}')
 """How nearly every line begins and ends."""
 
 
-class Line(NamedTuple):
+class PreparedLine(NamedTuple):
     """A line whose form was checked: its candidates, and whether it asked for many."""
 
     candidates: tuple[Candidate, ...]
     many: bool
 
 
-def prepare_lines(
-    lines: Sequence[bytes | None], authorities: Authorities
-) -> list[Line | Exception]:
-    """What became of each: candidates whose signatures were verified, or why it is refused."""
-    outcomes: list[Line | Exception] = []
+Prepared: TypeAlias = PreparedLine | Exception
+
+
+def prepare_lines(lines: Sequence[bytes | None], authorities: Authorities) -> list[Prepared]:
+    """One outcome for each line, in order. None stands for a line that was too long.
+
+    Signatures are verified where these authorities know the key; the others are left to the writer.
+    """
+    outcomes: list[Prepared] = []
     for line in lines:
         try:
             submission, many = parse_line(line)
-            outcomes.append(Line(prepare(submission, authorities), many))
+            outcomes.append(PreparedLine(prepare(submission, authorities), many))
         except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
             outcomes.append(error)
     return outcomes

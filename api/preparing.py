@@ -1,17 +1,19 @@
 """Where the lines of a stream are made ready: in this process, and in one beside it.
 
-    Preparers          both, each with one chunk at a time
+    Preparers          a thread here and a process beside it, each with one chunk at a time
     Preparers.prepare  a chunk, by whichever is free first
     main               what the process beside runs
 
-Python runs one thread at a time, and reading and verifying a line takes three times what the writer
-takes for it: a stream that one process prepared would leave half of a machine idle. A second thread
-is no help, for two that fight over the interpreter get less done than one. So the first stream that
-has a chunk waiting starts a process, which stays until the door ends. While it starts, and once it
-is lost, this process goes on alone; the next chunk that waits starts another.
+Python runs one thread at a time, and to make a line ready takes several times what the writer takes
+for it: a stream that one process prepared would leave a core half idle. A second thread is no help,
+for two that fight over the interpreter get less done than one
+(docs/decisions/0036-two-processes-prepare-a-stream.md). So the first stream that has a chunk
+waiting starts a process, which stays until the door ends. While it starts, and once it is lost,
+the thread goes on alone; the next chunk that waits starts another.
 
-The two are parent and child and believe each other: a message is four bytes of length and a pickle,
-chunk and authorities one way, outcomes the other.
+The two processes are parent and child and believe each other: a message is four bytes of length
+and a pickle, chunk and authorities one way, outcomes the other. A chunk has some megabytes
+(`api.submission`).
 """
 
 from __future__ import annotations
@@ -23,14 +25,12 @@ import pickle
 import signal
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from api.lines import Line, prepare_lines
+from api.lines import Prepared, prepare_lines
 from ledger.authority import Authorities
 
 LENGTH_BYTES = 4
-
-Outcomes = list[Line | Exception]
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +39,17 @@ class Preparers:
     """Of one door."""
 
     def __init__(self) -> None:
-        self._free: asyncio.Queue[_Beside | None] = asyncio.Queue()
-        """Who has nothing to do; None is a thread of this process."""
-        self._free.put_nowait(None)
-        self._beside: _Beside | None = None
+        self._free: asyncio.Queue[_Preparer] = asyncio.Queue()
+        """Those that have nothing to do."""
+        self._free.put_nowait(_Thread())
+        self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    async def prepare(self, lines: Sequence[bytes | None], authorities: Authorities) -> Outcomes:
+    async def prepare(
+        self, lines: Sequence[bytes | None], authorities: Authorities
+    ) -> list[Prepared]:
         """What became of each line, in order."""
-        if self._free.empty() and self._beside is None and self._starting is None:
+        if self._free.empty() and self._process is None and self._starting is None:
             self._starting = asyncio.create_task(self._start(), name="preparer")
         preparer = await self._free.get()
         # Whoever asked may leave; the preparer is free when its work is done.
@@ -58,72 +60,98 @@ class Preparers:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
-        if self._beside is not None:
-            await self._beside.close()
+        if self._process is not None:
+            await self._process.close()
 
     async def _run(
-        self, preparer: _Beside | None, lines: Sequence[bytes | None], authorities: Authorities
-    ) -> Outcomes:
-        if preparer is not None:
+        self, preparer: _Preparer, lines: Sequence[bytes | None], authorities: Authorities
+    ) -> list[Prepared]:
+        while True:
             try:
-                outcomes = await preparer.prepare(lines, authorities)
-            except (OSError, EOFError):
-                logger.error("the process that prepares lines was lost; this one goes on alone")
-                self._beside = None
-                await preparer.close()
+                prepared = await preparer.prepare(lines, authorities)
+            except _Lost:
+                logger.error("the process that prepares lines was lost; the door goes on without")
+                self._process = None
                 preparer = await self._free.get()
+            except BaseException:
+                self._free.put_nowait(preparer)
+                raise
             else:
                 self._free.put_nowait(preparer)
-                return outcomes
-        try:
-            return await asyncio.to_thread(prepare_lines, lines, authorities)
-        finally:
-            self._free.put_nowait(preparer)
+                return prepared
 
     async def _start(self) -> None:
         try:
-            self._beside = await _Beside.started()
-            self._free.put_nowait(self._beside)
-        except (OSError, EOFError) as error:
-            # No descriptor, process or memory to be had; there may be for the next stream.
-            logger.error("no process to prepare lines can be started: %s", error)
+            self._process = await _Process.started()
+            self._free.put_nowait(self._process)
+        except (OSError, _Lost) as error:
+            # No descriptor, process or memory to be had; there may be for the next chunk.
+            logger.error("no process to prepare lines can be started: %r", error)
         finally:
             self._starting = None
 
 
-class _Beside:
-    """A process that prepares one chunk after another."""
+class _Lost(Exception):
+    """The process beside has ended; what it was asked is asked again of another preparer."""
+
+
+class _Preparer(Protocol):
+    async def prepare(
+        self, lines: Sequence[bytes | None], authorities: Authorities
+    ) -> list[Prepared]:
+        """One chunk at a time. Raises `_Lost`."""
+        ...
+
+
+class _Thread:
+    """Of this process."""
+
+    async def prepare(
+        self, lines: Sequence[bytes | None], authorities: Authorities
+    ) -> list[Prepared]:
+        return await asyncio.to_thread(prepare_lines, lines, authorities)
+
+
+class _Process:
+    """Beside this one."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def started(cls) -> _Beside:
-        """Up, with all it needs loaded. Raises `OSError`, `EOFError`."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "api.preparing",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+    async def started(cls) -> _Process:
+        """Up, with all it needs loaded. Raises `OSError`, `_Lost`."""
+        process = cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "api.preparing",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
         )
-        beside = cls(process)
         try:
-            await beside.prepare([], Authorities())
+            await process.prepare([], Authorities())
         except BaseException:
-            await beside.close()
+            await process.close()
             raise
-        return beside
+        return process
 
-    async def prepare(self, lines: Sequence[bytes | None], authorities: Authorities) -> Outcomes:
-        """One chunk. Raises `OSError`, `EOFError` when the process is lost."""
+    async def prepare(
+        self, lines: Sequence[bytes | None], authorities: Authorities
+    ) -> list[Prepared]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(_message((lines, authorities)))
-        await self._process.stdin.drain()
-        length = int.from_bytes(await self._process.stdout.readexactly(LENGTH_BYTES), "big")
-        outcomes: Outcomes = pickle.loads(await self._process.stdout.readexactly(length))  # noqa: S301
-        return outcomes
+        try:
+            self._process.stdin.write(_message((lines, authorities)))
+            await self._process.stdin.drain()
+            length = int.from_bytes(await self._process.stdout.readexactly(LENGTH_BYTES), "big")
+            raw = await self._process.stdout.readexactly(length)
+        except (OSError, EOFError):
+            await self.close()
+            raise _Lost from None
+        prepared: list[Prepared] = pickle.loads(raw)  # noqa: S301
+        return prepared
 
     async def close(self) -> None:
         """End it, whatever it does."""
@@ -138,8 +166,8 @@ def _message(content: object) -> bytes:
 
 
 def main(asked: BinaryIO, answers: BinaryIO) -> None:
-    """Until the other end is gone."""
-    # The terminal's is for the writer's process, which ends the others.
+    """Answer chunk after chunk, until the door closes the pipe."""
+    # Ctrl-C reaches every process of a terminal; the door says when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while head := asked.read(LENGTH_BYTES):
         lines, authorities = pickle.loads(asked.read(int.from_bytes(head, "big")))  # noqa: S301

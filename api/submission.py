@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from api.access import Access, Tier
 from api.errors import MediaTypeRefused, ReadOnly, refusal_of
 from api.http import media_type, problem, read_body
-from api.lines import LINE_BYTES_MAX, Line, text_of
+from api.lines import LINE_BYTES_MAX, PreparedLine, text_of
 from api.preparing import Preparers
 from api.service import Service
 from ledger.admission import Submission
@@ -39,13 +39,13 @@ STATEMENT_BYTES_MAX = 1_200_000
 """A token and 64 disclosures, each at its own limit (`ledger.token`, `ledger.disclosure`)."""
 
 CHUNK_LINES = 500
-"""Lines decided together: some 2 MB, and a sixteenth of the sequencer's queue."""
+"""Lines prepared together: some 2 MB, and a sixteenth of the sequencer's queue."""
 
 CHUNK_BYTES = 8 * 1024 * 1024
-"""Bytes decided together, however few the lines."""
+"""Bytes prepared together, however few the lines."""
 
 CHUNKS_AHEAD_MAX = 4
-"""Chunks that wait for their commit while the next is read: enough for two batches."""
+"""Chunks under way while the next is read: two that are prepared, and two that are written."""
 
 SD_JWT = "application/sd-jwt"
 NDJSON = "application/x-ndjson"
@@ -79,11 +79,13 @@ class EntriesDoor:
         if kind == SD_JWT:
             return await _submit_one(request, writer)
         if kind == NDJSON:
-            return _Answers(_answers(request, writer, self._service.preparers), media_type=NDJSON)
+            return _Streamed(
+                _answer_stream(request, writer, self._service.preparers), media_type=NDJSON
+            )
         raise MediaTypeRefused(f"the body is neither {SD_JWT} nor {NDJSON}")
 
 
-class _Answers(StreamingResponse):
+class _Streamed(StreamingResponse):
     """Answers while the body is still being read.
 
     Starlette watches for a client that leaves by reading from the connection, and would take
@@ -98,10 +100,12 @@ async def _submit_one(request: Request, writer: Writer) -> Response:
     raw = await read_body(request, STATEMENT_BYTES_MAX)
     body = read_statement(text_of(raw.removesuffix(b"\n")))
     (acknowledgement,) = await writer.submit(Submission((body,)))
-    return Response(orjson.dumps(_answer(acknowledgement)), media_type="application/json")
+    return Response(orjson.dumps(_members_of(acknowledgement)), media_type="application/json")
 
 
-async def _answers(request: Request, writer: Writer, preparers: Preparers) -> AsyncIterator[bytes]:
+async def _answer_stream(
+    request: Request, writer: Writer, preparers: Preparers
+) -> AsyncIterator[bytes]:
     """While one chunk is committed others are prepared and read; they are queued in order."""
     ahead: deque[asyncio.Task[bytes]] = deque()
     before = asyncio.Event()
@@ -109,7 +113,7 @@ async def _answers(request: Request, writer: Writer, preparers: Preparers) -> As
     try:
         async for lines in _chunks(request):
             queued = asyncio.Event()
-            chunk = _answers_of(lines, writer, preparers, before=before, queued=queued)
+            chunk = _answer_chunk(lines, writer, preparers, before=before, queued=queued)
             ahead.append(asyncio.create_task(chunk))
             before = queued
             while ahead and (ahead[0].done() or len(ahead) > CHUNKS_AHEAD_MAX):
@@ -124,7 +128,7 @@ async def _answers(request: Request, writer: Writer, preparers: Preparers) -> As
             task.cancel()
 
 
-async def _answers_of(
+async def _answer_chunk(
     lines: Sequence[bytes | None],
     writer: Writer,
     preparers: Preparers,
@@ -132,10 +136,12 @@ async def _answers_of(
     before: asyncio.Event,
     queued: asyncio.Event,
 ) -> bytes:
-    """Of one chunk; it waits for the one before it to be queued, and says when it is."""
+    """Prepare a chunk, queue it after `before`, then set `queued`, and wait for its answers."""
     prepared = await preparers.prepare(lines, writer.authorities)
     await before.wait()
-    answers = writer.enqueue_each([line.candidates for line in prepared if isinstance(line, Line)])
+    answers = writer.enqueue_each(
+        [line.candidates for line in prepared if isinstance(line, PreparedLine)]
+    )
     queued.set()
     outcomes = iter(await answers)
     told = []
@@ -143,10 +149,10 @@ async def _answers_of(
         outcome = line if isinstance(line, Exception) else next(outcomes)
         if isinstance(outcome, Exception):
             told.append(orjson.dumps({"error": refusal_of(outcome).members()}))
-        elif isinstance(line, Line) and line.many:
-            told.append(orjson.dumps({"entries": [_answer(entry) for entry in outcome]}))
+        elif isinstance(line, PreparedLine) and line.many:
+            told.append(orjson.dumps({"entries": [_members_of(entry) for entry in outcome]}))
         else:
-            told.append(orjson.dumps(_answer(outcome[0])))
+            told.append(orjson.dumps(_members_of(outcome[0])))
     return b"\n".join([*told, b""])
 
 
@@ -183,7 +189,7 @@ async def _lines(request: Request) -> AsyncIterator[bytes | None]:
         yield None if too_long else bytes(buffer)
 
 
-def _answer(acknowledgement: Acknowledgement) -> dict[str, object]:
+def _members_of(acknowledgement: Acknowledgement) -> dict[str, object]:
     return {
         "leaf_index": acknowledgement.leaf_index,
         "leaf_hash": base64.b64encode(acknowledgement.leaf_hash).decode("ascii"),

@@ -5,8 +5,8 @@
     insert_checkpoint   the signed head over them
 
 SQLAlchemy's own insert runs at half the speed of its driver (ARCHITECTURE §11), so this module
-speaks to the drivers (`ledger.driver`). Columns and their order are taken from the mapped tables,
-so that a column added there fails here at once. Reads and writes inside the caller's transaction.
+speaks to the drivers (`ledger.driver`). Columns are held against the mapped tables, so that one
+added there fails here at once. Reads and writes inside the caller's transaction.
 """
 
 from __future__ import annotations

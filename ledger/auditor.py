@@ -5,8 +5,8 @@
     audit_database    in a snapshot of its own
 
 A few bundles at a time, and 16 captures of one: memory does not grow with the log. A writer may go
-on meanwhile; what it adds is not seen. Every judgement is `ledger.audit`'s. That one `(iss, jti)`
-has one index is a constraint of the database.
+on meanwhile; what it adds is not seen. Every judgement is `ledger.audit`'s, but for one that needs
+the database: that each `(iss, jti)` stands once, and where the writer looks for it.
 """
 
 from __future__ import annotations

@@ -3,18 +3,21 @@
     insert_many   rows of one table, all new
     put_many      rows of one table, in place of those that have their key
     fetch_all     the rows that one statement finds
-    begin_sqlite  begin a transaction of SQLite
+    begin_sqlite  what begins a transaction of SQLite
 
 A statement of SQLAlchemy to SQLite passes four times between the event loop and the driver's
 thread, one of the driver itself passes once; to PostgreSQL `COPY` takes rows at twice the rate of
-`INSERT`. All of these work within a transaction that SQLAlchemy has begun, and commits. Tables and
-columns are names of the code, never of a caller outside it.
+`INSERT`. Rows are read and written within a transaction that SQLAlchemy has begun, and commits; to
+PostgreSQL it begins with the first statement that goes by way of SQLAlchemy, so one must. Its
+events for statements see nothing of these. Tables and columns are put into SQL as they are:
+constants of our modules, never input.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 
 import aiosqlite
@@ -30,15 +33,13 @@ Row: TypeAlias = tuple[object, ...]
 async def insert_many(
     connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[Row]
 ) -> None:
-    """Raises `IntegrityError` where a row is there already."""
+    """Rows in the order of `columns`. Raises `IntegrityError` where they break a constraint."""
     driver = await _driver(connection)
-    try:
+    with _integrity(table):
         if isinstance(driver, asyncpg.Connection):
             await driver.copy_records_to_table(table, records=rows, columns=columns)
         else:
             await driver.executemany(_insert(table, columns, ["?"] * len(columns)), rows)
-    except (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
-        raise IntegrityError(f"INSERT INTO {table}", None, error) from error
 
 
 async def put_many(
@@ -49,21 +50,21 @@ async def put_many(
     *,
     key: Sequence[str],
 ) -> None:
-    """As `insert_many`, but a row whose key is there already takes its place."""
+    """As `insert_many`, but a row replaces the one that has its key."""
     driver = await _driver(connection)
     is_postgresql = isinstance(driver, asyncpg.Connection)
     places = [f"${number}" if is_postgresql else "?" for number, _ in enumerate(columns, 1)]
     rest = ",".join(f"{name}=excluded.{name}" for name in columns if name not in key)
-    statement = _insert(table, columns, places)
-    await driver.executemany(
-        f"{statement} ON CONFLICT ({','.join(key)}) DO UPDATE SET {rest}", rows
-    )
+    conflict = f"ON CONFLICT ({','.join(key)}) DO UPDATE SET {rest}"
+    statement = f"{_insert(table, columns, places)} {conflict}"
+    with _integrity(table):
+        await driver.executemany(statement, rows)
 
 
 async def fetch_all(
     connection: AsyncConnection, statement: str, parameters: Sequence[object]
 ) -> Sequence[Any]:
-    """The rows of one statement, in the driver's own words."""
+    """The rows of one statement, whose placeholders are the driver's: `?` or `$1`."""
     if connection.dialect.name == "sqlite":
         driver = await _driver(connection)
         return list(await driver.execute_fetchall(statement, parameters))
@@ -72,7 +73,7 @@ async def fetch_all(
 
 
 def begin_sqlite(connection: Connection, *, writes: bool) -> None:
-    """In the greenlet of a session. Raises `OperationalError` where another writer stays."""
+    """Called by SQLAlchemy's event. Raises `OperationalError`: another writer kept the lock."""
     statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
     adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
     try:
@@ -92,6 +93,15 @@ async def _driver(connection: AsyncConnection) -> Any:  # noqa: ANN401  (one of 
         assert isinstance(driver, aiosqlite.Connection)
         assert driver.in_transaction
     return driver
+
+
+@contextmanager
+def _integrity(table: str) -> Iterator[None]:
+    """A broken constraint is SQLAlchemy's error, whichever driver says so."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise IntegrityError(f"INSERT INTO {table}", None, error) from error
 
 
 def _insert(table: str, columns: Sequence[str], places: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ Nothing is believed that the log's keys did not sign: the hash of its genesis is
 and from its root key the others descend (`ledger.log_keys`). A body must be one that its issuer
 could state at that index, its signature must verify, and the leaves that follow from the bodies
 must lead from our own tree to the signed root: so every head taken extends ours. Rows are written
-as the sequencer writes them, with the instants that the feed gives.
+as the sequencer writes them, with the instants that the feed gives; but for references, which the
+next writer reads (`ledger.references`).
 
 A transaction holds whole heads with all they cover. Killed before its commit it leaves the old
 head, after it the new one; either way the next recovery goes on from there. Whoever calls holds the

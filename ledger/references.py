@@ -1,9 +1,10 @@
-"""Which references the log has: the newest in memory, all others in a table that grows in order.
+"""Which references the log has: the newest in memory, all others in a table that grows by runs.
 
-    References          of one sequencer, as of its tree size
+    RUN_ENTRIES         how many are kept in memory
+    References          those of one sequencer, as of its tree size
     References.opened   from the database; brings the table to less than a run behind the log
     References.known    index, content hash and leaf hash of the references that the log has
-    References.write_run   the rows of a run, within the transaction of the batch that fills it
+    References.write_run   the table's rows, in the transaction of the batch that fills a run
     References.take     what a committed batch added
     digest_of           by which a reference is found
     entries_in_table    how far the table goes
@@ -12,9 +13,9 @@
 Issuers draw references in no order. An index that takes each as it comes is touched at as many
 places as a batch has entries, and the larger the log, the more pages that is. So the newest are
 kept in memory until they are RUN_ENTRIES, and then enter the table sorted, many to a page. A run is
-written in the transaction of a batch, so that a crash leaves all of it or nothing, and a backup has
-its own. The table says nothing that the opening store does not say: a digest only finds
-an entry, whose reference decides.
+written in the transaction of a batch, so that a crash leaves all of it or nothing, and a backup
+holds a table that fits its log. The table says nothing that the opening store does not say: a
+digest only finds an entry, whose reference decides.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ from ledger.merkle import leaf_hash
 from ledger.tables import EntryRow, OpeningRow, ReferenceRow, ReferenceRunRow
 
 RUN_ENTRIES = 65_536
-"""Of one sorted run: some 15 MB in memory, and a fifth of a second to write."""
+"""Kept in memory at most, some 15 MB; these and the batch that fills them are a run."""
 
 _COLUMNS = ("digest", "leaf_index")
 
+# SQLite keeps the order of a CROSS JOIN: a lookup for each digest, never a scan of the table.
 _FIND_SQLITE = """
 SELECT reference.digest, reference.leaf_index FROM json_each(?) AS wanted
 CROSS JOIN ledger_reference AS reference ON reference.digest = wanted.value
@@ -51,26 +53,34 @@ SELECT digest, leaf_index FROM ledger_reference WHERE digest = ANY($1::bigint[])
 
 
 class References:
-    """Belongs to the one writer; a second one could not know what the first has in memory."""
+    """The only writer of `ledger_reference` and `ledger_reference_run`, and part of the sequencer.
+
+    A second one could not know what the first has in memory.
+    """
 
     def __init__(self) -> None:
-        self._in_table = 0
+        self._table_end = 0
         self._recent: dict[int, tuple[int, ...]] = {}
+        """Digest to leaf indexes, of all entries that are not in the table."""
         self._recent_entries = 0
 
     @classmethod
     async def opened(cls, database: Database, tree_size: int) -> Self:
-        """What the log has below `tree_size`. Writes what the table lacks but for the last run."""
+        """What the log has below `tree_size`.
+
+        Whole runs that the table lacks are written, each in a transaction of its own; cut short,
+        the next start goes on. Raises `IntegrityError` where another writer does the same.
+        """
         references = cls()
         async with database.reading() as session:
-            references._in_table = await entries_in_table(session)
-        while tree_size - references._in_table >= RUN_ENTRIES:
-            end = references._in_table + RUN_ENTRIES
+            references._table_end = await entries_in_table(session)
+        while tree_size - references._table_end >= RUN_ENTRIES:
+            end = references._table_end + RUN_ENTRIES
             async with database.writing() as session:
-                await _write(session, await _read(session, references._in_table, end), end)
-            references._in_table = end
+                await _write(session, await _read(session, references._table_end, end), end)
+            references._table_end = end
         async with database.reading() as session:
-            for digest, leaf_index in await _read(session, references._in_table, tree_size):
+            for digest, leaf_index in await _read(session, references._table_end, tree_size):
                 references._add(digest, leaf_index)
         return references
 
@@ -103,24 +113,26 @@ class References:
                 known.setdefault((issuer, jti), entry)
         return known
 
-    def fills_run(self, admitted: Sequence[Admitted]) -> bool:
-        """Whether the table is due when these are written."""
-        return self._recent_entries + len(admitted) >= RUN_ENTRIES
+    async def write_run(self, session: AsyncSession, admitted: Sequence[Admitted]) -> bool:
+        """The rows of all in memory and of these, if they fill a run; says whether they do.
 
-    async def write_run(self, session: AsyncSession, admitted: Sequence[Admitted]) -> None:
-        """The rows of all that is in memory and of these. Changes nothing in memory."""
+        Changes nothing in memory: the transaction may still fail.
+        """
+        if self._recent_entries + len(admitted) < RUN_ENTRIES:
+            return False
         rows = [(digest, index) for digest, indexes in self._recent.items() for index in indexes]
-        rows += _digests(admitted)
-        await _write(session, rows, self._in_table + len(rows))
+        rows += _rows_of(admitted)
+        await _write(session, rows, self._table_end + len(rows))
+        return True
 
-    def take(self, admitted: Sequence[Admitted], *, in_table: bool) -> None:
-        """These are committed; `in_table` when `write_run` was part of it."""
-        if in_table:
-            self._in_table += self._recent_entries + len(admitted)
+    def take(self, admitted: Sequence[Admitted], *, run_written: bool) -> None:
+        """These are committed, and with them the run if `write_run` said so."""
+        if run_written:
+            self._table_end += self._recent_entries + len(admitted)
             self._recent.clear()
             self._recent_entries = 0
             return
-        for digest, leaf_index in _digests(admitted):
+        for digest, leaf_index in _rows_of(admitted):
             self._add(digest, leaf_index)
 
     def _add(self, digest: int, leaf_index: int) -> None:
@@ -130,13 +142,13 @@ class References:
 
 def digest_of(issuer: SubjectLabel, jti: str) -> int:
     """Eight bytes of SHA-256 as a signed number. Where two references share it, both are found."""
-    # Neither has a space.
+    # Neither has a space, so no two references are one text.
     hashed = sha256(f"{issuer} {jti}".encode("ascii")).digest()
     return int.from_bytes(hashed[:8], "big", signed=True)
 
 
 async def entries_in_table(session: AsyncSession) -> int:
-    """How many the table has: those below this index, and no other."""
+    """The table has the references of all entries below this index, and of no other."""
     return await session.scalar(select(func.max(ReferenceRunRow.next_index))) or 0
 
 
@@ -151,7 +163,7 @@ async def find(session: AsyncSession, digests: Sequence[int]) -> list[tuple[int,
     return [(digest, leaf_index) for digest, leaf_index in rows]
 
 
-def _digests(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:
+def _rows_of(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:
     return [(digest_of(item.issuer, item.jti), index) for index, _, item in admitted]
 
 

@@ -7,9 +7,11 @@
 There is no batch delay: whatever is queued when the last commit ends is the next batch, so one
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
 
-    1. look up every (issuer, jti): known content is answered with its first index
+    1. look up every (issuer, jti), in memory and in its table (`ledger.references`): known content
+       is answered with its first index
     2. decide each submission at the indexes it would get (`ledger.admission`)
-    3. insert entries, tokens, disclosures, captures, events and bindings
+    3. insert entries, tokens, disclosures, captures, events and bindings, and the run of references
+       if this batch fills one
     4. write the tiles of the right edge, to rows or to files (`ledger.tile_store`)
     5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
     6. commit
@@ -351,21 +353,20 @@ class Sequencer(Writer):
                     outcomes.append(error)
             edge, note = self._edge, self._note
             logged_at = self._last_logged_at
-            fills_run = self._references.fills_run(batch.admitted)
+            run_written = False
             if batch.admitted:
                 logged_at = self._now()
                 if self._last_logged_at is not None:
                     logged_at = max(logged_at, self._last_logged_at)
                 edge, tiles = self._edge.extended([item.leaf_hash for item in batch.admitted])
                 await insert_rows(session, batch.admitted, logged_at)
-                if fills_run:
-                    await self._references.write_run(session, batch.admitted)
+                run_written = await self._references.write_run(session, batch.admitted)
                 await tiles_of(session).write(session, self._edge.tree_size, tiles)
                 note = await self._insert_checkpoint(session, batch, edge, logged_at)
         self._edge, self._note = edge, note
         self._last_logged_at = logged_at
         self._authorities = batch.authorities
-        self._references.take(batch.admitted, in_table=fills_run)
+        self._references.take(batch.admitted, run_written=run_written)
         await self._remember()
         for item, outcome in zip(waiting, outcomes, strict=True):
             item.settle(outcome)
@@ -403,7 +404,10 @@ class Sequencer(Writer):
             await self._high_water.raise_to(self._note or str(self._signers.founding_head()))
 
     async def _read_head(self) -> None:
-        """Load the right edge and the authorities, and check them against the signed head."""
+        """Load right edge, authorities and references, the first two checked against the head.
+
+        Writes what the table of references lacks (`References.opened`).
+        """
         async with self._database.reading() as session:
             row = await session.scalar(
                 select(CheckpointRow).order_by(CheckpointRow.tree_size.desc()).limit(1)

@@ -12,7 +12,7 @@
     CaptureRow         opening store: context and party of a capture
     EventRow           opening store: bytes and secret of each captured event
     BindingRow         view: which one-person business a random label stands for
-    ReferenceRow       view: which entry may have a reference
+    ReferenceRow       index: which entry may have a reference
     ReferenceRunRow    how far those rows go
     SubjectEntryRow    view: which entries stand under a label
     EnterpriseRow      view: enterprises as their filings name them
@@ -133,8 +133,7 @@ class CosignedHeadRow(Base):
 class OpeningRow(Base):
     """The token behind a leaf. (issuer, jti) is the idempotency key: one index for ever.
 
-    No constraint says so: such an index, in no order, made appends dearer as the log grew. The one
-    writer asks `ledger.references`, and two writers are fenced by `CheckpointRow`.
+    The one writer sees to it (`ledger.references`), and no constraint (decision 35).
     """
 
     __tablename__ = "ledger_opening"
@@ -210,7 +209,10 @@ class BindingRow(Base):
 
 
 class ReferenceRow(Base):
-    """View, kept by the sequencer: where a reference may stand. Rows come in sorted runs."""
+    """Index, kept by the sequencer: where a reference may stand. Rows come in sorted runs.
+
+    Emptied together with `ReferenceRunRow`, both are filled by the next writer that starts.
+    """
 
     __tablename__ = "ledger_reference"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  (SQLAlchemy's own form)
@@ -220,7 +222,10 @@ class ReferenceRow(Base):
 
 
 class ReferenceRunRow(Base):
-    """A run of references that the table has: those of the entries up to this index."""
+    """Where a run ended: the table has the references of all entries below the greatest index.
+
+    No row of `ledger_cursor`: answers wait for those.
+    """
 
     __tablename__ = "ledger_reference_run"
 

@@ -1,9 +1,10 @@
 """The log in the graph: its head, and its entries with their proofs.
 
-    Checkpoint   a signed head
-    shown_checkpoint   the one that this server shows, here as at `/checkpoint`
-    Entry        one leaf, its EntryForm, and the path from it to that head
-    entry_at     by leaf index
+    Checkpoint          a signed head
+    EntryForm           what a leaf commits to
+    Entry               one leaf, and the path from it to the head that is shown
+    shown_checkpoint    that head, the same as at `/checkpoint`
+    entry_at            an entry by leaf index
     visible_statement   what an entry says, to those who may see it
 
 With a witness policy a head is shown when it has its quorum, so the newest entries may have no
@@ -19,6 +20,7 @@ from datetime import datetime
 from enum import Enum
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.entry_proofs import sign_receipt
 from api.heads import ShownHead, served_head
@@ -36,12 +38,12 @@ from ledger.merkle import Hash
 from ledger.statement import Statement as LedgerStatement
 
 
-@strawberry.type(description="The signed head of the log (C2SP tlog-checkpoint).")
+@strawberry.type(description="A signed head of the log (C2SP tlog-checkpoint).")
 class Checkpoint:
     """A window on a head."""
 
     head: strawberry.Private[ShownHead]
-    at: strawberry.Private[datetime]
+    logged_at: strawberry.Private[datetime]
 
     @described(description="The log's name.")
     def origin(self) -> str:
@@ -61,7 +63,7 @@ class Checkpoint:
 
     @described(description="When it was signed.")
     def signed_at(self) -> Instant:
-        return Instant(self.at)
+        return Instant(self.logged_at)
 
 
 @strawberry.enum(description="The form of a leaf.")
@@ -112,7 +114,7 @@ class Entry(Node):
     @described(
         description=(
             "Sibling hashes from the leaf to the root of `checkpoint`, RFC 9162 §2.1.3; null where "
-            "that is."
+            "`checkpoint` is."
         )
     )
     def inclusion_path(self) -> list[Hash] | None:
@@ -129,8 +131,8 @@ class Entry(Node):
 
     @described(
         description=(
-            "The same proof as a COSE receipt (RFC 9942), standard base64; null with an error "
-            "where this process keeps no log key."
+            "The same proof as a COSE receipt (RFC 9942), standard base64; null where `checkpoint` "
+            "is, and null with an error where this process keeps no log key."
         )
     )
     async def receipt(self, info: Info) -> str | None:
@@ -152,26 +154,31 @@ class Entry(Node):
 
 async def shown_checkpoint(context: Session) -> Checkpoint:
     """Raises `LedgerEmpty`, `QuorumMissing`."""
-    service = context.service
     async with context.reading() as session:
-        head = await served_head(session, service.settings.witness_policy, service.cosigning)
-        signed = await Entries(session).head_at(head.tree_size)
-    assert signed is not None
-    return Checkpoint(head=head, at=signed.logged_at)
+        return await _shown(session, context)
 
 
 async def entry_at(context: Session, leaf_index: int) -> Entry:
     """With its proof, if the head that is shown covers it. Raises `EntryUnknown`, `LedgerEmpty`."""
-    shown: Checkpoint | None = None
-    with contextlib.suppress(QuorumMissing):
-        shown = await shown_checkpoint(context)
     async with context.reading() as session:
         entries = Entries(session)
         entry = await entries.at(leaf_index)
+        # After the entry: without a policy the head covers whatever was found.
+        shown: Checkpoint | None = None
+        with contextlib.suppress(QuorumMissing):
+            shown = await _shown(session, context)
         if shown is None or leaf_index >= shown.head.tree_size:
             return Entry(entry=entry, shown=None, path=None)
         path = await entries.inclusion_path(leaf_index, shown.head.tree_size)
     return Entry(entry=entry, shown=shown, path=path)
+
+
+async def _shown(session: AsyncSession, context: Session) -> Checkpoint:
+    service = context.service
+    head = await served_head(session, service.settings.witness_policy, service.cosigning)
+    signed = await Entries(session).head_at(head.tree_size)
+    assert signed is not None
+    return Checkpoint(head=head, logged_at=signed.logged_at)
 
 
 async def visible_statement(context: Session, entry: LoggedEntry) -> Statement | None:

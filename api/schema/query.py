@@ -131,7 +131,7 @@ class Query:
     @described(
         description=(
             "The newest signed head of the log, or where it asks for witnesses the newest that "
-            "has its quorum."
+            "has its quorum; refused (LEDGER_QUORUM_MISSING) until there is one."
         )
     )
     async def checkpoint(self, info: Info) -> Checkpoint:

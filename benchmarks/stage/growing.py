@@ -70,10 +70,9 @@ async def grown(settings: Settings, size: int) -> AsyncIterator[Service]:
             batch = stamped.take(min(missing, FILL_BATCH))
             await asyncio.gather(*(service.writer.enqueue([candidate]) for candidate in batch))
         async with service.database.writing() as session:
-            followers = [view.name for view in views()]
-            await session.execute(delete(CursorRow).where(CursorRow.view.in_(followers)))
+            await session.execute(delete(CursorRow))
             at = service.writer.tree_size
-            session.add_all(CursorRow(view=name, next_index=at) for name in followers)
+            session.add_all(CursorRow(view=view.name, next_index=at) for view in views())
         yield service
 
 

@@ -61,7 +61,12 @@ def _copy_openings(*constraints: sa.UniqueConstraint) -> None:
         sa.PrimaryKeyConstraint("leaf_index", name=op.f("pk_ledger_opening")),
         *constraints,
     )
-    op.execute("INSERT INTO ledger_opening SELECT * FROM ledger_opening_before")
+    op.execute(
+        "INSERT INTO ledger_opening "
+        "(leaf_index, form, issuer, jti, subject, content_hash, token, logged_at) "
+        "SELECT leaf_index, form, issuer, jti, subject, content_hash, token, logged_at "
+        "FROM ledger_opening_before"
+    )
     op.drop_table("ledger_opening_before")
     op.create_index(
         "ix_ledger_opening_control",

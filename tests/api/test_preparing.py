@@ -9,15 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from api.errors import refusal_of
-from api.lines import Line, prepare_lines
+from api.lines import Prepared, PreparedLine, prepare_lines
 from api.preparing import Preparers
 from ledger.authority import Authorities
 from ledger.control import issue_control
 from ledger.statement import issue
 from tests.api.doors import fine
 from tests.world import DAIRY, MARKET, draft_about, genesis, key_of
-
-Outcomes = list[Line | Exception]
 
 
 @asynccontextmanager
@@ -29,8 +27,8 @@ async def preparing() -> AsyncIterator[Preparers]:
         await preparers.close()
 
 
-async def both_busy(preparers: Preparers, lines: list[bytes | None]) -> list[Outcomes]:
-    """As many chunks at once as there are preparers, and one more; the second one is up."""
+async def both_busy(preparers: Preparers, lines: list[bytes | None]) -> list[list[Prepared]]:
+    """Three chunks at once, one more than there are preparers; the process is up then."""
     asked = [preparers.prepare(lines, Authorities()) for _ in range(3)]
     answers = await asyncio.gather(*asked)
     if preparers._starting is not None:
@@ -38,7 +36,7 @@ async def both_busy(preparers: Preparers, lines: list[bytes | None]) -> list[Out
     return answers
 
 
-def told(outcomes: Outcomes) -> list[object]:
+def told(outcomes: list[Prepared]) -> list[object]:
     return [
         refusal_of(outcome).members() if isinstance(outcome, Exception) else outcome
         for outcome in outcomes
@@ -66,15 +64,15 @@ def lines() -> list[bytes | None]:
     ]
 
 
-async def test_the_process_beside_says_what_this_one_says(lines: list[bytes | None]) -> None:
+async def test_the_process_process_says_what_this_one_says(lines: list[bytes | None]) -> None:
     expected = told(prepare_lines(lines, Authorities()))
-    assert sum(isinstance(one, Line) for one in expected) == 5
+    assert sum(isinstance(one, PreparedLine) for one in expected) == 5
     async with preparing() as preparers:
         for outcomes in await both_busy(preparers, lines):
             assert told(outcomes) == expected
-        beside = preparers._beside
-        assert beside is not None
-        assert told(await beside.prepare(lines, Authorities())) == expected
+        process = preparers._process
+        assert process is not None
+        assert told(await process.prepare(lines, Authorities())) == expected
 
 
 async def test_one_chunk_at_a_time_starts_no_process(lines: list[bytes | None]) -> None:
@@ -82,7 +80,7 @@ async def test_one_chunk_at_a_time_starts_no_process(lines: list[bytes | None]) 
         for _ in range(3):
             await preparers.prepare(lines, Authorities())
         assert preparers._starting is None
-        assert preparers._beside is None
+        assert preparers._process is None
 
 
 async def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
@@ -91,7 +89,7 @@ async def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
     expected = told(prepare_lines(lines, Authorities()))
     async with preparing() as preparers:
         await both_busy(preparers, lines)
-        first = preparers._beside
+        first = preparers._process
         assert first is not None
         os.kill(first._process.pid, signal.SIGKILL)
         await first._process.wait()
@@ -99,11 +97,13 @@ async def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
             assert told(outcomes) == expected
         assert "was lost" in caplog.text
         await both_busy(preparers, lines)
-        assert preparers._beside is not None
-        assert preparers._beside is not first
+        assert preparers._process is not None
+        assert preparers._process is not first
 
 
-async def test_whoever_leaves_takes_no_preparer_along(lines: list[bytes | None]) -> None:
+async def test_a_caller_that_is_cancelled_leaves_its_preparer_free(
+    lines: list[bytes | None],
+) -> None:
     async with preparing() as preparers:
         await both_busy(preparers, lines)
         asked = [asyncio.create_task(preparers.prepare(lines, Authorities())) for _ in range(2)]
@@ -115,19 +115,19 @@ async def test_whoever_leaves_takes_no_preparer_along(lines: list[bytes | None])
             assert told(outcomes) == told(prepare_lines(lines, Authorities()))
 
 
-async def test_the_process_beside_ends_with_the_door(lines: list[bytes | None]) -> None:
+async def test_the_process_process_ends_with_the_door(lines: list[bytes | None]) -> None:
     async with preparing() as preparers:
         await both_busy(preparers, lines)
-        assert preparers._beside is not None
-        process = preparers._beside._process
+        assert preparers._process is not None
+        process = preparers._process._process
     assert process.returncode is not None
 
 
-async def test_the_process_beside_ends_when_its_parent_is_gone() -> None:
+async def test_the_process_process_ends_when_its_parent_is_gone() -> None:
     async with preparing() as preparers:
         await both_busy(preparers, [])
-        assert preparers._beside is not None
-        process = preparers._beside._process
+        assert preparers._process is not None
+        process = preparers._process._process
         assert process.stdin is not None
         # What the system does for a parent that was killed.
         process.stdin.close()
