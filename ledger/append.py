@@ -5,17 +5,15 @@
     insert_checkpoint   the signed head over them
 
 SQLAlchemy's own insert runs at half the speed of its driver (ARCHITECTURE §11), so this module
-speaks to the drivers (`ledger.driver`). Columns are held against the mapped tables, so that one
-added there fails here at once. Reads and writes inside the caller's transaction.
+speaks to the drivers (`ledger.driver`). Reads and writes inside the caller's transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import Table, or_, select, tuple_
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.admission import Bindings
@@ -56,9 +54,6 @@ _COLUMNS = {
 
 _CHECKPOINT_COLUMNS = ("tree_size", "previous_size", "root_hash", "note", "logged_at")
 
-for _table, _names in (*_COLUMNS.items(), (CheckpointRow, _CHECKPOINT_COLUMNS)):
-    assert set(cast("Table", _table.__table__).columns.keys()) == set(_names)
-
 
 async def known_bindings(session: AsyncSession, candidates: Iterable[Candidate]) -> Bindings:
     """Whoever these candidates name by a label, or bind to one, as far as bound before."""
@@ -93,7 +88,7 @@ async def insert_rows(
     connection = await session.connection()
     for table, names in _COLUMNS.items():
         if rows[table]:
-            await insert_many(connection, table.__tablename__, names, rows[table])
+            await insert_many(connection, table, names, rows[table])
 
 
 async def insert_checkpoint(
@@ -102,7 +97,7 @@ async def insert_checkpoint(
     """The signed head of a batch. Raises `IntegrityError` where another writer was first."""
     row = (head.tree_size, previous_size, head.root_hash, note, microseconds(logged_at))
     connection = await session.connection()
-    await insert_many(connection, CheckpointRow.__tablename__, _CHECKPOINT_COLUMNS, [row])
+    await insert_many(connection, CheckpointRow, _CHECKPOINT_COLUMNS, [row])
 
 
 def _rows(admitted: Sequence[Admitted], logged_at: int) -> dict[type, list[Row]]:

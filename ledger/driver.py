@@ -9,8 +9,8 @@ A statement of SQLAlchemy to SQLite passes four times between the event loop and
 thread, one of the driver itself passes once; to PostgreSQL `COPY` takes rows at twice the rate of
 `INSERT`. Rows are read and written within a transaction that SQLAlchemy has begun, and commits; to
 PostgreSQL it begins with the first statement that goes by way of SQLAlchemy, so one must. Its
-events for statements see nothing of these. Tables and columns are put into SQL as they are:
-constants of our modules, never input.
+events for statements see nothing of these. Columns are held against the mapped table, so that one
+added there fails here at once.
 """
 
 from __future__ import annotations
@@ -26,31 +26,37 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import DeclarativeBase
 
 Row: TypeAlias = tuple[object, ...]
 
 
 async def insert_many(
-    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    connection: AsyncConnection,
+    table: type[DeclarativeBase],
+    columns: Sequence[str],
+    rows: Sequence[Row],
 ) -> None:
     """Rows in the order of `columns`. Raises `IntegrityError` where they break a constraint."""
+    assert set(columns) == set(table.__table__.columns.keys())
     driver = await _driver(connection)
     with _integrity(table):
         if isinstance(driver, asyncpg.Connection):
-            await driver.copy_records_to_table(table, records=rows, columns=columns)
+            await driver.copy_records_to_table(table.__tablename__, records=rows, columns=columns)
         else:
             await driver.executemany(_insert(table, columns, ["?"] * len(columns)), rows)
 
 
 async def put_many(
     connection: AsyncConnection,
-    table: str,
+    table: type[DeclarativeBase],
     columns: Sequence[str],
     rows: Sequence[Row],
     *,
     key: Sequence[str],
 ) -> None:
     """As `insert_many`, but a row replaces the one that has its key."""
+    assert set(columns) == set(table.__table__.columns.keys())
     driver = await _driver(connection)
     is_postgresql = isinstance(driver, asyncpg.Connection)
     places = [f"${number}" if is_postgresql else "?" for number, _ in enumerate(columns, 1)]
@@ -96,13 +102,13 @@ async def _driver(connection: AsyncConnection) -> Any:  # noqa: ANN401  (one of 
 
 
 @contextmanager
-def _integrity(table: str) -> Iterator[None]:
+def _integrity(table: type[DeclarativeBase]) -> Iterator[None]:
     """A broken constraint is SQLAlchemy's error, whichever driver says so."""
     try:
         yield
     except (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
-        raise IntegrityError(f"INSERT INTO {table}", None, error) from error
+        raise IntegrityError(f"INSERT INTO {table.__tablename__}", None, error) from error
 
 
-def _insert(table: str, columns: Sequence[str], places: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join(places)})"  # noqa: S608
+def _insert(table: type[DeclarativeBase], columns: Sequence[str], places: Sequence[str]) -> str:
+    return f"INSERT INTO {table.__tablename__} ({','.join(columns)}) VALUES ({','.join(places)})"  # noqa: S608

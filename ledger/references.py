@@ -179,6 +179,6 @@ async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, 
 
 async def _write(session: AsyncSession, rows: list[tuple[int, int]], next_index: int) -> None:
     connection = await session.connection()
-    await insert_many(connection, ReferenceRow.__tablename__, _COLUMNS, sorted(rows))
+    await insert_many(connection, ReferenceRow, _COLUMNS, sorted(rows))
     run = [(next_index,)]
-    await insert_many(connection, ReferenceRunRow.__tablename__, ("next_index",), run)
+    await insert_many(connection, ReferenceRunRow, ("next_index",), run)

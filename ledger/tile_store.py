@@ -62,7 +62,7 @@ class TileRows:
         """In the caller's transaction."""
         await put_many(
             await session.connection(),
-            TileRow.__tablename__,
+            TileRow,
             ("level", "tile_index", "hashes"),
             [(tile.level, tile.index, hashes) for tile, hashes in tiles],
             key=("level", "tile_index"),
