@@ -13,10 +13,11 @@ Apart from `api.submission`, so that a preparer does not load the application. P
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from api.errors import BodyTooLarge, RequestMalformed
+from api.errors import KNOWN, BodyTooLarge, RequestMalformed
 from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
 from ledger.authority import Authorities
 from ledger.candidate import Candidate
@@ -54,6 +55,9 @@ def prepare_lines(lines: Sequence[bytes | None], authorities: Authorities) -> li
             submission, many = parse_line(line)
             outcomes.append(PreparedLine(prepare(submission, authorities), many))
         except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
+            if not isinstance(error, KNOWN):
+                # A traceback does not pass from process to process.
+                error.add_note(traceback.format_exc())
             outcomes.append(error)
     return outcomes
 

@@ -32,6 +32,9 @@ from ledger.authority import Authorities
 
 LENGTH_BYTES = 4
 
+ANSWER_S = 60.0
+"""After which a process that does not answer is given up: a chunk takes a tenth of a second."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -44,19 +47,22 @@ class Preparers:
         self._free.put_nowait(_Thread())
         self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def prepare(
         self, lines: Sequence[bytes | None], authorities: Authorities
     ) -> list[Prepared]:
         """What became of each line, in order."""
-        if self._free.empty() and self._process is None and self._starting is None:
+        has_process = self._process is not None or self._starting is not None
+        if self._free.empty() and not has_process and not self._is_closed:
             self._starting = asyncio.create_task(self._start(), name="preparer")
         preparer = await self._free.get()
         # Whoever asked may leave; the preparer is free when its work is done.
         return await asyncio.shield(asyncio.create_task(self._run(preparer, lines, authorities)))
 
     async def close(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if there is one, and start no other."""
+        self._is_closed = True
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
@@ -69,8 +75,10 @@ class Preparers:
         while True:
             try:
                 prepared = await preparer.prepare(lines, authorities)
-            except _Lost:
-                logger.error("the process that prepares lines was lost; the door goes on without")
+            except _Lost as error:
+                logger.error(
+                    "the process that prepares lines was lost (%s); its door goes on", error
+                )
                 self._process = None
                 preparer = await self._free.get()
             except BaseException:
@@ -143,14 +151,16 @@ class _Process:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(_message((lines, authorities)))
-            await self._process.stdin.drain()
-            length = int.from_bytes(await self._process.stdout.readexactly(LENGTH_BYTES), "big")
-            raw = await self._process.stdout.readexactly(length)
-        except (OSError, EOFError):
+            async with asyncio.timeout(ANSWER_S):
+                self._process.stdin.write(_message((lines, authorities)))
+                await self._process.stdin.drain()
+                length = int.from_bytes(await self._process.stdout.readexactly(LENGTH_BYTES), "big")
+                raw = await self._process.stdout.readexactly(length)
+            prepared: list[Prepared] = pickle.loads(raw)  # noqa: S301
+        except Exception as error:
+            # Each loop has its own error for a pipe whose other end is gone.
             await self.close()
-            raise _Lost from None
-        prepared: list[Prepared] = pickle.loads(raw)  # noqa: S301
+            raise _Lost(repr(error)) from error
         return prepared
 
     async def close(self) -> None:

@@ -205,6 +205,9 @@ def main(arguments: Sequence[str]) -> None:
 
     role, line, listening = arguments[0], int(arguments[1]), int(arguments[2])
     line_end, shared = socket.socket(fileno=line), socket.socket(fileno=listening)
+    # Another process that held the line would keep it from ending with this one.
+    for end in (line_end, shared):
+        end.set_inheritable(False)
     line_end.setblocking(False)
     # The terminal's is for the writer's process, which ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from api.jobs import refresh_ratings
+from ledger import references
 from ledger.database import Database
 from ledger.follower import Follower
 
@@ -26,6 +27,11 @@ class Rebuilt:
 
 
 async def rebuild(database: Database, follower: Follower, *, day: date) -> Rebuilt:
-    """A stored grade is a function of facts, policy and day, so it returns as it was."""
+    """A stored grade is a function of facts, policy and day, so it returns as it was.
+
+    The table of references is emptied; the next writer fills it as it starts.
+    """
+    async with database.writing() as session:
+        await references.forget(session)
     entries = await follower.rebuild()
     return Rebuilt(entries, await refresh_ratings(database, day))

@@ -60,6 +60,9 @@ _ENDS: tuple[frozenset[int], ...] = (
 
 DIGEST_CHARACTERS = 43
 
+HEADER_CHARACTERS = 256
+"""The header of a statement has 147; longer ones are not kept."""
+
 HEADERS_KEPT_MAX = 1_024
 """A header names a key, and a log has some hundred in use."""
 
@@ -92,7 +95,8 @@ def _read_usual(presentation: str) -> Statement | None:
         return None
     encoded, *pieces = raw.translate(_TO_STANDARD).split(b"~")
     _, payload_piece, signature_piece = encoded.split(b".")
-    kid = _statement_key(token[: token.index(".")])
+    header = token[: token.index(".")]
+    kid = _statement_key(header) if len(header) <= HEADER_CHARACTERS else None
     decoded = _decoded([payload_piece, signature_piece, *pieces[:-1]])
     if kid is None or decoded is None:
         return None

@@ -9,6 +9,7 @@
     digest_of           by which a reference is found
     entries_in_table    how far the table goes
     find                what the table has under some digests
+    forget              empties the table
 
 Issuers draw references in no order. An index that takes each as it comes is touched at as many
 places as a batch has entries, and the larger the log, the more pages that is. So the newest are
@@ -25,16 +26,18 @@ from hashlib import sha256
 from typing import Self
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.batch import Admitted, Known, Reference
 from ledger.candidate import Candidate
 from ledger.database import Database
 from ledger.driver import fetch_all, insert_many
+from ledger.errors import ProofInvalid, WriterFenced
 from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash
-from ledger.tables import EntryRow, OpeningRow, ReferenceRow, ReferenceRunRow
+from ledger.tables import CheckpointRow, EntryRow, OpeningRow, ReferenceRow, ReferenceRunRow
 
 RUN_ENTRIES = 65_536
 """Kept in memory at most, some 15 MB; these and the batch that fills them are a run."""
@@ -69,16 +72,20 @@ class References:
         """What the log has below `tree_size`.
 
         Whole runs that the table lacks are written, each in a transaction of its own; cut short,
-        the next start goes on. Raises `IntegrityError` where another writer does the same.
+        the next start goes on. Raises `WriterFenced`, and `ProofInvalid` where the table cannot be
+        this log's or the opening store lacks an entry.
         """
         references = cls()
-        async with database.reading() as session:
-            references._table_end = await entries_in_table(session)
-        while tree_size - references._table_end >= RUN_ENTRIES:
-            end = references._table_end + RUN_ENTRIES
-            async with database.writing() as session:
-                await _write(session, await _read(session, references._table_end, end), end)
-            references._table_end = end
+        try:
+            async with database.reading() as session:
+                references._table_end = await _sound_end(session)
+            while tree_size - references._table_end >= RUN_ENTRIES:
+                end = references._table_end + RUN_ENTRIES
+                async with database.writing() as session:
+                    await _write(session, await _read(session, references._table_end, end), end)
+                references._table_end = end
+        except IntegrityError as error:
+            raise WriterFenced("another writer fills the table of references") from error
         async with database.reading() as session:
             for digest, leaf_index in await _read(session, references._table_end, tree_size):
                 references._add(digest, leaf_index)
@@ -167,14 +174,42 @@ def _rows_of(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:
     return [(digest_of(item.issuer, item.jti), index) for index, _, item in admitted]
 
 
+async def forget(session: AsyncSession) -> None:
+    """Empty the table, while no writer runs; the next one fills it again."""
+    await session.execute(delete(ReferenceRow))
+    await session.execute(delete(ReferenceRunRow))
+
+
+async def _sound_end(session: AsyncSession) -> int:
+    """As `entries_in_table`, of a table that may be this log's. In one statement: one snapshot."""
+    rows, end, tree_size = (
+        await session.execute(
+            select(
+                select(func.count()).select_from(ReferenceRow).scalar_subquery(),
+                select(func.max(ReferenceRunRow.next_index)).scalar_subquery(),
+                select(func.max(CheckpointRow.tree_size)).scalar_subquery(),
+            )
+        )
+    ).one()
+    if not rows == (end or 0) <= (tree_size or 0):
+        raise ProofInvalid(
+            f"the table of references has {rows} rows for the first {end or 0} of {tree_size or 0} "
+            "entries; xin rebuild makes it anew"
+        )
+    return end or 0
+
+
 async def _read(session: AsyncSession, first: int, end: int) -> list[tuple[int, int]]:
     query = select(OpeningRow.issuer, OpeningRow.jti, OpeningRow.leaf_index).where(
         OpeningRow.leaf_index >= first, OpeningRow.leaf_index < end
     )
-    return [
+    rows = [
         (digest_of(issuer, jti), leaf_index)
         for issuer, jti, leaf_index in await session.execute(query)
     ]
+    if len(rows) != end - first:
+        raise ProofInvalid(f"the opening store lacks entries from {first} on; see xin log audit")
+    return rows
 
 
 async def _write(session: AsyncSession, rows: list[tuple[int, int]], next_index: int) -> None:

@@ -211,7 +211,7 @@ class BindingRow(Base):
 class ReferenceRow(Base):
     """Index, kept by the sequencer: where a reference may stand. Rows come in sorted runs.
 
-    Emptied together with `ReferenceRunRow`, both are filled by the next writer that starts.
+    `ledger.references.forget` empties it with `ReferenceRunRow`; the next writer fills both.
     """
 
     __tablename__ = "ledger_reference"

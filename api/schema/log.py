@@ -15,18 +15,14 @@ caller may see the statement (ARCHITECTURE §8).
 from __future__ import annotations
 
 import base64
-import contextlib
-from datetime import datetime
 from enum import Enum
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.entry_proofs import sign_receipt
-from api.heads import ShownHead, served_head
 from api.schema.nodes import Node, NodeId, NodeKind
 from api.schema.scalars import Instant, Natural
-from api.schema.session import Info, Session
+from api.schema.session import Info, Session, Shown
 from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described
 from ledger.candidate import form_of
@@ -42,28 +38,27 @@ from ledger.statement import Statement as LedgerStatement
 class Checkpoint:
     """A window on a head."""
 
-    head: strawberry.Private[ShownHead]
-    logged_at: strawberry.Private[datetime]
+    shown: strawberry.Private[Shown]
 
     @described(description="The log's name.")
     def origin(self) -> str:
-        return self.head.checkpoint.origin
+        return self.shown.head.checkpoint.origin
 
     @described(description="How many entries it commits to.")
     def tree_size(self) -> Natural:
-        return Natural(self.head.tree_size)
+        return Natural(self.shown.head.tree_size)
 
     @described(description="RFC 9162 root over those entries.")
     def root_hash(self) -> Hash:
-        return self.head.checkpoint.root_hash
+        return self.shown.head.checkpoint.root_hash
 
     @described(description="The whole signed note, cosignatures included; check it with /log-key.")
     def note(self) -> str:
-        return str(self.head.note)
+        return str(self.shown.head.note)
 
     @described(description="When it was signed.")
     def signed_at(self) -> Instant:
-        return Instant(self.logged_at)
+        return Instant(self.shown.logged_at)
 
 
 @strawberry.enum(description="The form of a leaf.")
@@ -138,7 +133,7 @@ class Entry(Node):
     async def receipt(self, info: Info) -> str | None:
         if self.shown is None or self.path is None:
             return None
-        head = self.shown.head
+        head = self.shown.shown.head
         proof = InclusionProof(head.tree_size, self.entry.leaf_index, tuple(self.path))
         keystore = info.context.service.keystore
         async with info.context.reading() as session:
@@ -154,31 +149,22 @@ class Entry(Node):
 
 async def shown_checkpoint(context: Session) -> Checkpoint:
     """Raises `LedgerEmpty`, `QuorumMissing`."""
-    async with context.reading() as session:
-        return await _shown(session, context)
+    return Checkpoint(shown=await context.shown())
 
 
 async def entry_at(context: Session, leaf_index: int) -> Entry:
     """With its proof, if the head that is shown covers it. Raises `EntryUnknown`, `LedgerEmpty`."""
     async with context.reading() as session:
-        entries = Entries(session)
-        entry = await entries.at(leaf_index)
-        # After the entry: without a policy the head covers whatever was found.
-        shown: Checkpoint | None = None
-        with contextlib.suppress(QuorumMissing):
-            shown = await _shown(session, context)
-        if shown is None or leaf_index >= shown.head.tree_size:
-            return Entry(entry=entry, shown=None, path=None)
-        path = await entries.inclusion_path(leaf_index, shown.head.tree_size)
-    return Entry(entry=entry, shown=shown, path=path)
-
-
-async def _shown(session: AsyncSession, context: Session) -> Checkpoint:
-    service = context.service
-    head = await served_head(session, service.settings.witness_policy, service.cosigning)
-    signed = await Entries(session).head_at(head.tree_size)
-    assert signed is not None
-    return Checkpoint(head=head, logged_at=signed.logged_at)
+        entry = await Entries(session).at(leaf_index)
+    try:
+        shown = await context.shown(covering=leaf_index)
+    except QuorumMissing:
+        return Entry(entry=entry, shown=None, path=None)
+    if leaf_index >= shown.head.tree_size:
+        return Entry(entry=entry, shown=None, path=None)
+    async with context.reading() as session:
+        path = await Entries(session).inclusion_path(leaf_index, shown.head.tree_size)
+    return Entry(entry=entry, shown=Checkpoint(shown=shown), path=path)
 
 
 async def visible_statement(context: Session, entry: LoggedEntry) -> Statement | None:

@@ -3,12 +3,14 @@
     Session               the caller, the service, the present size; one per request
     Session.reading       a database session for one unit of work
     Session.refused       why a mutation did nothing, and when it may do better
+    Session.shown         the head that the proofs of one answer lead to
     Session.ratings       ratings of many subjects together; `load` raises what refuses one
     Session.statements    pages of statements of many subjects together
     Session.at            statements by leaf index together
     VisibleStatement      a statement, and how much of it the caller may see
     StatementPage         some of them, and whether more follow
     Rated                 a rating, and the policy it follows
+    Shown                 a head, and when it was signed
 
 Who may see what is decided here and nowhere else: `public_on` is a predicate of the statement that
 reads facts. It is None where the caller sees all of a subject, and today's day everywhere else,
@@ -26,8 +28,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Generic, TypeAlias, TypeVar
+from datetime import date, datetime
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,6 +38,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from api.access import Caller
 from api.errors import ReadOnly, retry_after_s
+from api.heads import ShownHead, served_head
 from api.schema.clocks import Clocks
 from api.schema.nodes import Page
 from api.schema.outcome import Refusal, refused
@@ -86,6 +89,13 @@ _RatingKey: TypeAlias = tuple[SubjectLabel, Clocks]
 _PageKey: TypeAlias = tuple[SubjectLabel, Clocks, Page]
 
 
+class Shown(NamedTuple):
+    """A head, and when it was signed."""
+
+    head: ShownHead
+    logged_at: datetime
+
+
 class Session:
     """One request. Loaders live as long as it does, so that nothing leaks to the next caller."""
 
@@ -98,6 +108,7 @@ class Session:
         self.at: DataLoader[int, VisibleStatement | None] = DataLoader(self._at)
         self._size = _Once(self._read_size)
         self._names = _Once(self._read_names)
+        self._shown = _Once(self._read_shown)
         self.retry_after_s: int | None = None
         """When a mutation that was refused may do better."""
 
@@ -126,6 +137,18 @@ class Session:
     async def issuer_names(self) -> Mapping[SubjectLabel, Mapping[str, str]]:
         """What the issuers are called, as their keys were begun."""
         return await self._names()
+
+    async def shown(self, *, covering: int = 0) -> Shown:
+        """The head that every proof of this answer leads to. Raises `LedgerEmpty`, `QuorumMissing`.
+
+        Without a witness policy one that covers index `covering`, if the log has it: what a
+        mutation of this request stated is proven under the next head.
+        """
+        shown = await self._shown()
+        if shown.head.tree_size <= covering and self.service.settings.witness_policy is None:
+            self._shown = _Once(self._read_shown)
+            shown = await self._shown()
+        return shown
 
     def public_on(self, subject: SubjectLabel) -> date | None:
         """The day by which publicity is judged, or None where the caller sees all."""
@@ -159,6 +182,14 @@ class Session:
         if not size:
             raise LedgerEmpty("the log has no entry yet")
         return size
+
+    async def _read_shown(self) -> Shown:
+        service = self.service
+        async with self.reading() as session:
+            head = await served_head(session, service.settings.witness_policy, service.cosigning)
+            signed = await Entries(session).head_at(head.tree_size)
+        assert signed is not None
+        return Shown(head, signed.logged_at)
 
     async def _read_names(self) -> Mapping[SubjectLabel, Mapping[str, str]]:
         if self.service.sequencer is not None:

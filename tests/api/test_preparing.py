@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 
 from api.errors import refusal_of
 from api.lines import Prepared, PreparedLine, prepare_lines
@@ -99,6 +100,54 @@ async def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
         await both_busy(preparers, lines)
         assert preparers._process is not None
         assert preparers._process is not first
+
+
+def test_a_process_that_ended_while_it_had_nothing_to_do_is_replaced_in_the_loop_of_a_door(
+    lines: list[bytes | None],
+) -> None:
+    """Its pipe has an error of its own there."""
+    expected = told(prepare_lines(lines, Authorities()))
+
+    async def live() -> None:
+        async with preparing() as preparers:
+            for _ in range(3):
+                await both_busy(preparers, lines)
+                process = preparers._process
+                assert process is not None
+                os.kill(process._process.pid, signal.SIGKILL)
+                await process._process.wait()
+                for outcomes in await both_busy(preparers, lines):
+                    assert told(outcomes) == expected
+
+    uvloop.run(live())
+
+
+async def test_a_process_that_does_not_answer_is_given_up(
+    lines: list[bytes | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with preparing() as preparers:
+        await both_busy(preparers, lines)
+        assert preparers._process is not None
+        os.kill(preparers._process._process.pid, signal.SIGSTOP)
+        monkeypatch.setattr("api.preparing.ANSWER_S", 0.5)
+        for outcomes in await both_busy(preparers, lines):
+            assert told(outcomes) == told(prepare_lines(lines, Authorities()))
+
+
+async def test_what_is_closed_starts_no_process(lines: list[bytes | None]) -> None:
+    async with preparing() as preparers:
+        await preparers.close()
+        await both_busy(preparers, lines)
+        assert preparers._process is None
+
+
+async def test_a_failure_that_is_no_refusal_brings_its_traceback_along() -> None:
+    async with preparing() as preparers:
+        await both_busy(preparers, [])
+        assert preparers._process is not None
+        (outcome,) = await preparers._process.prepare([7], Authorities())  # type: ignore[list-item]
+    assert isinstance(outcome, AttributeError)
+    assert "parse_line" in outcome.__notes__[0]
 
 
 async def test_a_caller_that_is_cancelled_leaves_its_preparer_free(

@@ -1,11 +1,11 @@
 """One index for ever, wherever a reference is found: in memory or in a run of the table."""
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import Executable, delete, func, insert, select
 
 from ledger import references
 from ledger.database import Database
-from ledger.errors import DuplicateConflict, StoreUnavailable, SubjectUnknown
+from ledger.errors import DuplicateConflict, ProofInvalid, StoreUnavailable, SubjectUnknown
 from ledger.identity import SubjectLabel
 from ledger.references import digest_of
 from ledger.tables import OpeningRow, ReferenceRow, ReferenceRunRow
@@ -124,6 +124,45 @@ async def test_a_run_whose_commit_was_not_answered_stands_once_or_not_at_all(
         assert answer.duplicate == (kept is Kept.KEPT)
         assert await rows_in_table(world.database) == rows + RUN
         await all_are_known(world, {**first, "the-last": answer.leaf_index})
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        pytest.param([delete(ReferenceRow)], id="its rows gone"),
+        pytest.param([delete(ReferenceRow).where(ReferenceRow.leaf_index == 3)], id="one row gone"),
+        pytest.param([delete(ReferenceRunRow)], id="how far it goes gone"),
+        pytest.param(
+            [insert(ReferenceRunRow).values(next_index=1_000)], id="further than the log goes"
+        ),
+    ],
+)
+async def test_a_table_that_cannot_be_this_logs_stops_a_start_until_it_is_made_anew(
+    database_url: str, tampered: list[Executable]
+) -> None:
+    async with World.opened(database_url) as world:
+        first = await stated(world, 2 * RUN)
+        await world.sequencer.close()
+        async with world.database.writing() as session:
+            for statement in tampered:
+                await session.execute(statement)
+        with pytest.raises(ProofInvalid, match="xin rebuild"):
+            await world.open_sequencer()
+        async with world.database.writing() as session:
+            await references.forget(session)
+        await world.open_sequencer()
+        await all_are_known(world, first)
+
+
+async def test_a_hole_in_the_opening_store_stops_a_start(database_url: str) -> None:
+    async with World.opened(database_url) as world:
+        first = await stated(world, 2)
+        await world.sequencer.close()
+        hole = min(first.values())
+        async with world.database.writing() as session:
+            await session.execute(delete(OpeningRow).where(OpeningRow.leaf_index == hole))
+        with pytest.raises(ProofInvalid, match="xin log audit"):
+            await world.open_sequencer()
 
 
 async def test_what_is_refused_is_not_remembered(database_url: str) -> None:
