@@ -33,10 +33,17 @@
     __main__      the `xin` command
     operating     what an operator does: found, serve, rebuild
     keys          private keys listed, sealed, served, replaced
+    controls      control entries, signed by the root key and stated
+    authorities   an authority's key and its mandate
+    policies      a credit policy from a file
+    credentials   who is let in, from the operator's own hand
     serving       an application on this machine, until somebody says stop
     door          the public door as a client sees it, here or far away
     answers       what the command line asks it
     office        an authority's office beside it: signs, and sends
+    json_text     JSON as people write it
+    drafts        a statement before it is signed
+    stating       drafts signed with keys kept here, and sent
     submitting    files through it, with a bar
     progress      the bar
     refusals      FDA import refusals as statements, decided without I/O

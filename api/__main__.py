@@ -7,11 +7,15 @@
     migrate     bring the database to the tables of this version
     enterprise  one enterprise: its grade, and why
     trace       where something came from and where it went
+    state       statements into the ledger
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
     log         audit a whole log, write it as files, recover what one's own has lost
-    keys        private keys: listed, sealed, kept by an agent, replaced
+    keys        private keys: begun, listed, sealed, kept by an agent, replaced
+    mandate     what an authority may state
+    policy      adopt a credit policy
+    credential  who is let in, where no identity provider says so
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
 
@@ -59,6 +63,10 @@ xin.add_typer(imports, name="import")
 xin.add_typer(logs, name="log")
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Private keys.")
 xin.add_typer(keys, name="keys")
+policies = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Rules of rating.")
+xin.add_typer(policies, name="policy")
+credentials = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who is let in.")
+xin.add_typer(credentials, name="credential")
 
 
 class As(StrEnum):
@@ -212,6 +220,23 @@ def trace(
 
     variables = {"link": link, "direction": direction.name, **_clocks(as_of, tree_size)}
     _print(_ask(TRACE, tier, variables), as_json, trace_text)
+
+
+@xin.command()
+def state(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Drafts, a JSON object each.", **FILE)
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Sign statements with the keys that authorities left here, and send them."""
+    from api.stating import StatedFile, state_files
+
+    def say(stated: StatedFile) -> None:
+        # At once: a later file that is refused takes nothing back from those before it.
+        typer.echo(json.dumps(stated.members(), ensure_ascii=False) if as_json else stated.text())
+
+    _run(state_files(_settings(), files, say))
 
 
 @xin.command()
@@ -497,6 +522,42 @@ def keys_agent(
     _run(serve_agent(_settings(), socket, group=group, say=typer.echo))
 
 
+@keys.command("begin")
+def keys_begin(
+    issuer: IssuerArgument,
+    name: Annotated[
+        list[str],
+        typer.Option(metavar="LANGUAGE=NAME", help="What it is called: en=… or zh=…, or both."),
+    ],
+    public_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|JWK",
+            help="Its own public key; by default a key is made, and kept here for it.",
+        ),
+    ] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,…", help="What it may state, as for the command mandate."),
+    ] = None,
+    root_agent: RootAgentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Begin a key of an authority or a firm, made here or its own; safe to repeat."""
+    from api.authorities import begin_key, read_public_key
+
+    work = begin_key(
+        _settings(),
+        issuer,
+        names=_names(name),
+        public_key=None if public_key is None else read_public_key(public_key),
+        kinds=None if kinds is None else kinds.split(","),
+        root_agent=root_agent,
+    )
+    begun = _run(work)
+    typer.echo(json.dumps(begun.members()) if as_json else begun.text())
+
+
 @keys.command("rotate-issuer")
 def keys_rotate_issuer(
     issuer: IssuerArgument, root_agent: RootAgentOption = None, as_json: JsonOption = False
@@ -555,6 +616,81 @@ def keys_rotate_log(
 
 
 @xin.command()
+def mandate(
+    issuer: IssuerArgument,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND,…",
+            help="All that it may state from now on: filing, inspection, enforcement, …",
+        ),
+    ] = None,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="It may state nothing from now on.")
+    ] = False,
+    root_agent: RootAgentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace what an authority may state; what it stated before stands."""
+    from api.authorities import replace_mandate
+
+    if (kinds is None) != withdraw:
+        raise typer.BadParameter("either --kinds or --withdraw")
+    given = [] if kinds is None else kinds.split(",")
+    mandated = _run(replace_mandate(_settings(), issuer, given, root_agent=root_agent))
+    typer.echo(json.dumps(mandated.members()) if as_json else mandated.text())
+
+
+@policies.command("adopt")
+def policy_adopt(
+    file: Annotated[Path, typer.Argument(help="The policy, one line of canonical JSON.", **FILE)],
+    root_agent: RootAgentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Adopt a credit policy; grades follow it from the day it is in force."""
+    from api.policies import adopt_file
+
+    adopted = _run(adopt_file(_settings(), file, root_agent=root_agent))
+    typer.echo(json.dumps(adopted.members()) if as_json else adopted.text())
+
+
+@credentials.command("issuers")
+def credential_issuers() -> None:
+    """XIN_CREDENTIAL_ISSUERS for a server that is to believe `xin credential give`."""
+    from api.credentials import believed
+
+    typer.echo(believed(_settings()))
+
+
+@credentials.command("give")
+def credential_give(
+    holder: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOLDER", help="As for the command enterprise, or operator.", callback=_in_utf8
+        ),
+    ],
+    tier: Annotated[As, typer.Option(help="What it opens.")],
+    days: Annotated[int, typer.Option(help="How long it is good.")] = 30,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            dir_okay=False,
+            help="The file; by default of that tier in XIN_HOME, where commands look for it.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a credential with a key of this home, and write it to a file."""
+    from api.credentials import give
+
+    given = _run(give(_settings(), holder, tier=_tier(tier), days=days, output=output))
+    typer.echo(json.dumps(given.members(), ensure_ascii=False) if as_json else given.text())
+
+
+@xin.command()
 def rebuild(as_json: JsonOption = False) -> None:
     """Clear every view and follow the log again. No server may run meanwhile."""
     from api.operating import rebuild_views
@@ -576,6 +712,16 @@ def schema(
 
     for path in print_all(folder):
         typer.echo(path)
+
+
+def _names(pairs: Sequence[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for pair in pairs:
+        language, equals, name = _in_utf8(pair).partition("=")
+        if not equals or language in names:
+            raise typer.BadParameter("--name is en=… or zh=…, each once")
+        names[language] = name
+    return names
 
 
 def _export(

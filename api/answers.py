@@ -1,6 +1,6 @@
 """What the command line asks the GraphQL door, and how it shows the answers.
 
-    ENTERPRISE, TRACE, CAPTURE   the documents
+    ENTERPRISE, TRACE, CAPTURE, SUBMIT   the documents
     Question                     a document and its variables
     AnswerRefused                the door's refusal, code and path as they came
     answered                     the one root field of an answer
@@ -72,6 +72,15 @@ mutation Capture($document: String!, $party: String) {
     __typename
     ... on Refusal { code message path }
     ... on Captured { eventCount signedBy entry { leafIndex duplicate } }
+  }
+}"""
+
+SUBMIT = """\
+mutation Submit($statement: String!) {
+  submitStatements(statements: [$statement]) {
+    __typename
+    ... on Refusal { code message path }
+    ... on Submitted { entries { leafIndex duplicate } }
   }
 }"""
 

@@ -25,12 +25,13 @@ from api.answers import CAPTURE, Question
 from api.demo_cast import AUTHORITIES, FIRMS, WORKSHOP, binding, synthetic_code, told
 from api.demo_goods import ITEM, documents
 from api.door import ask_through
+from api.founding import adoption
 from api.office import Office, accepted, control_line, submit_lines
 from api.service import system_clock
 from api.story import Story
 from credit.policy import Policy
-from ledger.canonical import b64url, decode
-from ledger.control import KeyBegin, PolicyAdoption, issue_control
+from ledger.canonical import b64url
+from ledger.control import KeyBegin, issue_control
 from ledger.custodial import newest_key
 from ledger.custody import Custody, KeptKey
 from ledger.identity import Identity, SubjectLabel
@@ -123,11 +124,8 @@ def _lines(
 ) -> list[bytes]:
     """Policy, keys and mandates, then every statement."""
     root = keystore.get("root")
-    document = POLICY.read_bytes().strip()
-    policy = decode(document)
-    assert isinstance(policy, dict)
-    name = f"policy-{Policy.parse(document).hash.hex()[:40]}"
-    adopted = issue_control(PolicyAdoption(policy), key=root, jti=name, issued_at=at)
+    reference, policy = adoption(Policy.parse(POLICY.read_bytes().strip()))
+    adopted = issue_control(policy, key=root, jti=reference, issued_at=at)
     lines = [control_line(adopted)]
     for office in offices.values():
         lines += office.introduction(root, at=at)

@@ -6,7 +6,8 @@
     Proofs.enterprise   every statement about one subject, and the adopted policies
     Proofs.log_proof    one leaf, in the C2SP format tlog-proof
     write_proof         a file of one of these, from the database of the settings
-    subject_named       whom a person at a command line means
+    party_named         whom a person at a command line means, and by which identity
+    subject_named       the same, by label alone
     NotExportable       an entry that is of another form, or nothing to prove
 
 With a witness policy that head has its quorum, and the file its cosignatures. The format is
@@ -223,19 +224,24 @@ def _write(output: Path, data: bytes) -> None:
     beside.replace(output)
 
 
-async def subject_named(session: AsyncSession, text: str) -> SubjectLabel:
-    """By `<scheme>:<identifier>`, a bare social credit identifier, or a label.
+async def party_named(session: AsyncSession, text: str) -> tuple[SubjectLabel, Identity | None]:
+    """By `<scheme>:<identifier>`, a bare social credit identifier, or a label, which has none.
 
     Raises `IdentifierInvalid`, `LabelInvalid`, and `NotExportable` for a person nobody bound.
     """
     if ":" not in text and len(text) == LABEL_CHARACTERS:
-        return parse_label(text)
+        return parse_label(text), None
     scheme, _, identifier = text.rpartition(":")
     identity = Identity.parse(scheme or Scheme.USCC.value, identifier)
     subject = await Directory(session).label_of(identity)
     if subject is None:
         raise NotExportable(f"no binding introduced {text!r}", path=("enterprise",))
-    return subject
+    return subject, identity
+
+
+async def subject_named(session: AsyncSession, text: str) -> SubjectLabel:
+    """Raises as `party_named`."""
+    return (await party_named(session, text))[0]
 
 
 def _governs(entry: LoggedEntry, issuers: Collection[SubjectLabel]) -> bool:

@@ -4,6 +4,7 @@
     found             make keys and genesis; nothing happens where a log stands already
     admit_authority   a custodial key and a mandate for an issuer, where they are missing
     adopt_policy      put a credit policy in force, where it is not
+    adoption          the entry by which that is done, and its reference
 
 All are safe to call again. The root key signs every one of these entries; in production it is kept
 off this machine and its entries arrive finished at the door.
@@ -82,10 +83,15 @@ async def admit_authority(
 
 async def adopt_policy(service: Service, document: bytes) -> None:
     """Adopt a policy by its canonical bytes. Raises `credit.errors.PolicyError`."""
-    policy = Policy.parse(document)
-    content = decode(document)
-    assert isinstance(content, dict)
-    await _state(service, PolicyAdoption(content), f"policy-{policy.hash.hex()[:40]}")
+    reference, content = adoption(Policy.parse(document))
+    await _state(service, content, reference)
+
+
+def adoption(policy: Policy) -> tuple[str, PolicyAdoption]:
+    """Reference and content. The one follows from the other, so that a policy is adopted once."""
+    document = decode(policy.document)
+    assert isinstance(document, dict)
+    return f"policy-{policy.hash.hex()[:40]}", PolicyAdoption(document)
 
 
 async def _admit(

@@ -18,30 +18,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from api.authorities import key_stem, next_key_name
+from api.controls import known, root_key, state_controls
 from api.custody import custody_of, keystore_of
-from api.door import door
-from api.export import subject_named
 from api.fault import Fault
-from api.founding import DOOR_LABEL, DOOR_NAME
-from api.migration import require_head
-from api.office import accepted, control_line, submit_lines
-from api.service import Service, system_clock
 from api.settings import Settings
-from api.storage import open_database
-from ledger.admission import Submission
-from ledger.authority import Authorities
-from ledger.control import LOG_LABEL, ControlContent, KeyBegin, KeyEnd, LogKey, issue_control
+from ledger.control import ControlContent, KeyBegin, KeyEnd, LogKey
 from ledger.cosignature import Cosigner
 from ledger.custody import ML_DSA_44_SUFFIX, Custody, KeptKey, next_name, series
-from ledger.entries import Entries
-from ledger.errors import WriterBusy
-from ledger.identity import SubjectLabel
-from ledger.key_agent import AgentCustody, answering
+from ledger.key_agent import answering
 from ledger.keystore import Keystore
 from ledger.note import Signer
 from ledger.vault import Unlocking
@@ -141,8 +131,8 @@ async def rotate_issuer(
     `RotationRefused`, `KeyNotKept`, and what the log refuses.
     """
     custody = custody_of(settings)
-    subject, authorities = await _known(settings, issuer)
-    stem = DOOR_NAME if subject == DOOR_LABEL else subject
+    log = await known(settings, issuer)
+    subject, authorities, stem = log.subject, log.authorities, key_stem(log.subject)
     kept = [custody.get(name) for name in series(custody.names(), stem)]
     ours = [one for one in authorities.keys.values() if one.issuer == subject and one.custodial]
     live = [one.kid for one in ours if one.ended_index is None]
@@ -153,28 +143,26 @@ async def rotate_issuer(
         # After a crash in between there are two, and the newer one is the one that stays.
         new, ended = kept[-1], live[:-1]
     else:
-        # A key that is gone leaves its number to whoever finds it again.
-        name = next_name([*custody.names(), f"{stem}-{len(ours)}"], stem)
+        name = next_key_name(custody, stem, begun=len(ours))
         new, ended = unused[-1] if unused else custody.create(name), live
     names = authorities.names[subject]
     contents: dict[str, ControlContent] = {
         f"key-begin-{new.kid}": KeyBegin(subject, new.public_key, custodial=True, names=names),
         **{f"key-end-{kid}": KeyEnd(subject, kid) for kid in ended},
     }
-    indexes = await _stated(settings, contents, _root(custody, root_agent))
-    return Rotated(indexes[0], (new.kid,), tuple(ended))
+    stated = await state_controls(settings, contents, root_key(custody, root_agent))
+    return Rotated(stated[0].leaf_index, (new.kid,), tuple(ended))
 
 
 async def end_key(
     settings: Settings, issuer: str, kid: str, *, root_agent: Path | None = None
 ) -> Rotated:
     """A key signs no more from the next entry on, whoever keeps it. Raises `KeyUnknown`."""
-    subject, _ = await _known(settings, issuer)
-    contents: dict[str, ControlContent] = {
-        f"key-end-{kid}": KeyEnd.parse({"issuer": subject, "kid": kid})
-    }
-    (leaf_index,) = await _stated(settings, contents, _root(custody_of(settings), root_agent))
-    return Rotated(leaf_index, (), (kid,))
+    log = await known(settings, issuer)
+    contents = {f"key-end-{kid}": KeyEnd.parse({"issuer": log.subject, "kid": kid})}
+    root = root_key(custody_of(settings), root_agent)
+    (stated,) = await state_controls(settings, contents, root)
+    return Rotated(stated.leaf_index, (), (kid,))
 
 
 async def rotate_log(
@@ -191,7 +179,7 @@ async def rotate_log(
     `RotationRefused`, `KeyNotKept`, and what the log refuses.
     """
     custody = custody_of(settings)
-    _, authorities = await _known(settings, None)
+    authorities = (await known(settings, None)).authorities
     current = authorities.log_keys.latest.key
     records = authorities.log_keys.records
     first_keys = {record.key.ed25519.public_key for record in records}
@@ -207,9 +195,9 @@ async def rotate_log(
         second = Cosigner(ed25519.name, _fresh(custody, second_keys, ML_DSA_44_SUFFIX)).verifier
     content = LogKey(ed25519, second)
     name = "-".join(["log-key", *(key.key_id.hex() for key in content.verifiers)])
-    root = _root(custody, root_agent)
-    (leaf_index,) = await _stated(settings, {name: content}, root, key_lost=lost)
-    return Rotated(leaf_index, tuple(key.vkey for key in content.verifiers))
+    root = root_key(custody, root_agent)
+    (stated,) = await state_controls(settings, {name: content}, root, key_lost=lost)
+    return Rotated(stated.leaf_index, tuple(key.vkey for key in content.verifiers))
 
 
 def _fresh(custody: Custody, used: Collection[bytes], suffix: str) -> KeptKey:
@@ -221,53 +209,3 @@ def _fresh(custody: Custody, used: Collection[bytes], suffix: str) -> KeptKey:
     # A key that is gone leaves its number to whoever finds it again.
     lost = [f"log-{len(used)}{suffix}"] if used else []
     return custody.create(next_name([*names, *lost], "log", suffix))
-
-
-def _root(custody: Custody, agent: Path | None) -> KeptKey:
-    return (custody if agent is None else AgentCustody(agent)).get("root")
-
-
-async def _known(settings: Settings, issuer: str | None) -> tuple[SubjectLabel, Authorities]:
-    """Whom the operator means, and what the log says of keys."""
-    database = open_database(settings)
-    try:
-        await require_head(database)
-        async with database.reading() as session:
-            entries = Entries(session)
-            authorities = await entries.authorities((await entries.head()).tree_size)
-            match issuer:
-                case None:
-                    subject = LOG_LABEL
-                case "door":
-                    subject = DOOR_LABEL
-                case _:
-                    subject = await subject_named(session, issuer)
-    finally:
-        await database.close()
-    return subject, authorities
-
-
-async def _stated(
-    settings: Settings,
-    contents: Mapping[str, ControlContent],
-    root: KeptKey,
-    *,
-    key_lost: bool = False,
-) -> list[int]:
-    """The indexes of these entries: written here, or sent to the server that writes."""
-    at = int(system_clock().timestamp())
-    bodies = [
-        issue_control(content, key=root, jti=jti, issued_at=at) for jti, content in contents.items()
-    ]
-    try:
-        async with Service.opened(settings, writes=True, key_lost=key_lost) as service:
-            indexes = []
-            for body in bodies:
-                (acknowledgement,) = await service.writer.submit(Submission((body,)))
-                indexes.append(acknowledgement.leaf_index)
-            await service.followed(service.writer.tree_size)
-            return indexes
-    except WriterBusy:
-        lines = [control_line(body) for body in bodies]
-        async with door(settings) as client:
-            return [accepted(answer) for answer in await submit_lines(client, lines)]

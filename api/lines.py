@@ -12,12 +12,12 @@ Apart from `api.submission`, so that a preparer does not load the application. P
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from api.errors import KNOWN, BodyTooLarge, RequestMalformed
+from api.json_text import read_json
 from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
 from ledger.authority import Authorities
 from ledger.candidate import Candidate
@@ -108,21 +108,10 @@ def _within(text: str, *path: str | int) -> Statement:
 
 def _members(line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text_of(line), object_pairs_hook=_once, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value = read_json(text_of(line))
+    except ValueError as error:
         raise RequestMalformed(f"no JSON: {error}") from None
     return value if isinstance(value, dict) else {}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member name is repeated")
-    return members
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
 
 
 def text_of(raw: bytes) -> str:

@@ -1,12 +1,13 @@
-"""Credentials of the demonstration, one file a tier, so that a newcomer can try every schema.
+"""Credentials in files, one a tier; those of the demonstration let a newcomer try every schema.
 
     TOKEN_DAYS        how long they are good; `xin up` writes them anew at every start
     token_path        where the credential of a tier lies
     write_demo_tokens one credential for each holder, signed by the demonstration's issuer
+    write_token       one file, for its owner alone
     read_token        the credential of a tier, or a refusal
     TokenMissing      that refusal
 
-They have the final form (`api.access`), and are believed nowhere but in a demonstration.
+All have the final form (`api.access`); those of the demonstration are believed nowhere else.
 """
 
 from __future__ import annotations
@@ -59,7 +60,16 @@ def write_demo_tokens(
             expires_at=int((at + timedelta(days=TOKEN_DAYS)).timestamp()),
             reference=secrets.token_hex(8),
         )
-        _write_secret(token_path(folder, tier), issue_credential(credential, key) + "\n")
+        write_token(token_path(folder, tier), issue_credential(credential, key))
+
+
+def write_token(path: Path, token: str) -> None:
+    """Never readable by others, not even for a moment, and whole or not at all."""
+    beside = path.with_suffix(".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{token}\n")
+    beside.replace(path)
 
 
 def read_token(folder: Path, tier: Tier) -> str:
@@ -70,15 +80,7 @@ def read_token(folder: Path, tier: Tier) -> str:
     except (OSError, UnicodeDecodeError):
         raise TokenMissing(
             f"no credential of tier {tier.value} in {token_path(folder, tier)}: one signed by an "
-            "issuer of XIN_CREDENTIAL_ISSUERS; `xin up` writes those of its demonstration",
+            "issuer of XIN_CREDENTIAL_ISSUERS, as `xin credential give` signs it; `xin up` writes "
+            "those of its demonstration",
             path=(tier.value,),
         ) from None
-
-
-def _write_secret(path: Path, text: str) -> None:
-    # Never readable by others, not even for a moment, and whole or not at all.
-    beside = path.with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-    beside.replace(path)

@@ -7,6 +7,7 @@
     Mandate          the kinds an issuer may state, replacing an earlier mandate
     PolicyAdoption   a credit policy, whole, in force from its index on
     issuer_label     the label of an issuer's keys and mandates
+    check_names      what an issuer is called: en, zh or both
     Control          a parsed control token with one of these contents
     Control.parse    refuses anything else
     issue_control    the way out
@@ -49,6 +50,20 @@ VERIFIER_KEY_MAX = 2_000
 def issuer_label(issuer: SubjectLabel) -> SubjectLabel:
     """The control label of an issuer's keys and mandates."""
     return control_label(f"issuer {issuer}")
+
+
+def check_names(value: Json) -> dict[str, str]:
+    """What an issuer is called. Raises `ControlInvalid`."""
+    if (
+        not isinstance(value, dict)
+        or not value
+        or not set(value) <= {"en", "zh"}
+        or not all(isinstance(text, str) and 0 < len(text) <= NAME_MAX for text in value.values())
+    ):
+        raise ControlInvalid(
+            f"name is en, zh or both, of 1 to {NAME_MAX} characters", path=("content", "name")
+        )
+    return cast("dict[str, str]", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +190,7 @@ class KeyBegin:
             issuer=_label(content, "issuer"),
             public_key=_jwk(content, "key"),
             custodial=custodial,
-            names=_names(content["name"]),
+            names=check_names(content["name"]),
         )
 
     @property
@@ -411,16 +426,3 @@ def _ml_dsa_44_key(content: Mapping[str, Json], name: str) -> CosignatureVerifie
     if verifier.key.key_type is not KeyType.ML_DSA_44_COSIGNATURE:
         raise ControlInvalid("no ML-DSA-44 key (type 0x06)", path=("content", name))
     return verifier
-
-
-def _names(value: Json) -> dict[str, str]:
-    if (
-        not isinstance(value, dict)
-        or not value
-        or not set(value) <= {"en", "zh"}
-        or not all(isinstance(text, str) and 0 < len(text) <= NAME_MAX for text in value.values())
-    ):
-        raise ControlInvalid(
-            f"name is en, zh or both, of 1 to {NAME_MAX} characters", path=("content", "name")
-        )
-    return cast("dict[str, str]", value)

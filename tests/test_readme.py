@@ -1,8 +1,4 @@
-"""The README shows what the commands print: its tour is taken here, in the reader's own order.
-
-A block after `<!-- run -->` holds commands, each after `$ `, and what they print. `…` stands for
-whatever differs from ledger to ledger: within a line for any text, alone on a line for any lines.
-"""
+"""The README shows what the commands print: its tour is taken here, in the reader's own order."""
 
 import os
 import re
@@ -17,43 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.tour import Step, pattern, steps, write_xin
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 READY = "is ready"
 LOG_KEY = "'localhost/xinyuan+…'"
-
-XIN = """\
-#!/bin/sh
-case $1 in
-verify) exec {python} -m xinyuan "$@" ;;
-*) exec {python} -m api "$@" ;;
-esac
-"""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A command of the README, and what it is said to print."""
-
-    command: str
-    shown: str
-
-
-def steps() -> Iterator[Step]:
-    """Every command of every block that is run."""
-    for block in re.findall(r"<!-- run -->\n```console\n(.*?)\n```", README, re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = part.partition("\n")
-            yield Step(command, shown)
-
-
-def pattern(shown: str) -> re.Pattern[str]:
-    """What may stand in place of `shown`."""
-    lines = [
-        r"(?:.*\n)*?" if line == "…" else f"{re.escape(line).replace('…', '.*')}\n"
-        for line in shown.splitlines()
-    ]
-    return re.compile("".join(lines))
 
 
 @dataclass(frozen=True)
@@ -89,9 +54,7 @@ def reader(tmp_path: Path, shared_data: Callable[[str], Path]) -> Iterator[Reade
     folder.mkdir()
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "data").symlink_to(shared_data("epcis").parent)
-    script = folder / "xin"
-    script.write_text(XIN.format(python=shlex.quote(sys.executable)))
-    script.chmod(0o755)
+    script = write_xin(folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -131,7 +94,7 @@ def reader(tmp_path: Path, shared_data: Callable[[str], Path]) -> Iterator[Reade
 
 
 def test_the_tour_prints_what_the_readme_shows(reader: Reader) -> None:
-    taken = list(steps())
+    taken = [step for step in steps(README) if isinstance(step, Step)]
     assert len(taken) >= 6
     for step in taken:
         printed = reader.run(step.command)

@@ -23,6 +23,7 @@ from xinyuan.proof import ProvenStatement, Verified, verify
 from api.__main__ import main
 from api.access import Tier
 from api.custody import custody_of
+from api.demo import POLICY
 from api.founding import admit_authority
 from api.keys import RotationRefused
 from api.service import Service
@@ -32,6 +33,7 @@ from ledger.admission import Submission
 from ledger.auditor import audit_database
 from ledger.control import KeyBegin, issue_control
 from ledger.database import Database
+from ledger.errors import KeyNotKept
 from ledger.keystore import VAULT_FILE, Keystore
 from ledger.seed_key import SeedKey
 from ledger.statement import Severity, Weighing
@@ -350,6 +352,31 @@ def test_the_root_key_may_be_with_an_agent_of_its_own(xin: Xin, tmp_path: Path) 
         xin.ok("keys", "rotate-log", "--root-agent", at)
         xin.ok("keys", "rotate-issuer", MARKET.identifier, "--root-agent", at)
     asyncio.run(stated("S-1"))
+    audited()
+
+
+def test_an_agent_with_the_root_key_signs_who_may_state_and_how_it_is_rated(
+    xin: Xin, tmp_path: Path
+) -> None:
+    xin.ok("init", "--operator", "tests")
+    (tmp_path / "apart" / "keys").mkdir(mode=0o700, parents=True)
+    (xin.keys / "root.key").rename(tmp_path / "apart" / "keys" / "root.key")
+    at = tmp_path / "root.sock"
+    begin = ("keys", "begin", MARKET.identifier, "--name", "en=Market")
+    commands = [
+        begin,
+        ("mandate", MARKET.identifier, "--kinds", "inspection"),
+        ("policy", "adopt", POLICY),
+    ]
+    assert [xin(*command).refusal for command in (begin, commands[2])] == [KeyNotKept.code] * 2
+    with agent(tmp_path / "apart", at):
+        indexes = [
+            json.loads(xin.ok(*command, "--root-agent", at, "--json"))["leaf_index"]
+            for command in commands
+        ]
+    assert indexes == [3, 4, 5]
+    # The authority's key is kept here, and needs no agent.
+    assert asyncio.run(stated("S-1")) == 6
     audited()
 
 
