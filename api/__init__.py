@@ -49,6 +49,9 @@
     refusals      FDA import refusals as statements, decided without I/O
     importing     the same, read, signed and sent
     export        proof files for strangers
+    population    everybody rated, as a file
+    runners       in which processes of this machine that happens
+    cluster       on which other machines
     auditing      a whole log audited, here or over HTTP
     recovering    a home that lost entries catches up
 

@@ -11,6 +11,7 @@
     capture     EPCIS documents into the ledger
     import      published data into the ledger
     export      proof files for strangers
+    rate        everybody's grade on a day, as a file that anyone can make again
     log         audit a whole log, write it as files, recover what one's own has lost
     keys        private keys: begun, listed, sealed, kept by an agent, replaced
     mandate     what an authority may state
@@ -322,6 +323,45 @@ def export_log_proof(
 ) -> None:
     """Prove one leaf in the format C2SP tlog-proof, for verifiers that know no Xinyuan."""
     _export("tlog-proof", leaf_index, output, None, tree_size)
+
+
+@xin.command()
+def rate(
+    as_of: AsOfOption = None,
+    tree_size: SizeOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Processes that rate beside this one; by default it does."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers rate instead."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", dir_okay=False, writable=True, help="By default printed."),
+    ] = None,
+) -> None:
+    """Rate everybody: a line of canonical JSON for each subject, in the order of the labels."""
+    from api.population import rate_population, rated_text
+    from api.progress import Bar
+
+    if workers is not None and cluster is not None:
+        raise typer.BadParameter("either --workers or --cluster")
+    with Bar.shown("rating") as bar:
+        work = rate_population(
+            _settings(),
+            output,
+            bar,
+            as_of=None if as_of is None else as_of.date(),
+            tree_size=tree_size,
+            workers=workers,
+            cluster=cluster,
+        )
+        rated = _run(work)
+    typer.echo(rated_text(rated), err=True)
 
 
 @logs.command("audit")

@@ -6,6 +6,7 @@
     document     one place of a policy document, read strictly and refused by its path
     policy       a rule of rating as data: canonical JSON, named by its SHA-256
     rating       the fold over one subject's facts: grade, reasons, next change
+    population   the same for everybody: a pure map over shards of subjects, the same bytes anywhere
     publicity    until when a fact may be shown to everyone
     tables       what the database holds of all this
     ratings      the view that follows the ledger, and the questions one may ask it

@@ -12,12 +12,17 @@ days without time of day or zone. Beyond `date.max` the calendar stands still. P
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 _MONTHS_A_YEAR = 12
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ONE_DAY = timedelta(days=1)
 
+_PERIODS_KEPT = 16_384
+"""Of some 3 MB: a population's facts share the days of a few years, and a policy's few months."""
 
+
+@lru_cache(maxsize=_PERIODS_KEPT)
 def add_months(day: date, months: int) -> date:
     """The last day, itself inside, of a period of `months` that starts on `day`."""
     assert months >= 0
@@ -29,6 +34,7 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, _length(year, month)))
 
 
+@lru_cache(maxsize=_PERIODS_KEPT)
 def day_after(day: date) -> date | None:
     """The next day; None at the end of the calendar, where no next day comes."""
     return day + _ONE_DAY if day < date.max else None

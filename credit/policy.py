@@ -11,6 +11,7 @@
     RedLine            a fact that fixes a grade, whatever the sum
     Evidence           what must be shown before a grade is given
     Start              the grade of a subject of which nothing is known
+    Reading            all that the rules say of facts that no condition tells apart
 
 The language is `xinyuan-policy/1`. Points are centipoints (100 = one point of demerit), months are
 those of `credit.calendar`, periods start on the day of the decision. The parser refuses a policy
@@ -23,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from typing import NewType, Self
@@ -56,6 +57,9 @@ EVIDENCE_MAX = 1000
 """Acts that a rule may ask for: more than one a month over the longest period."""
 
 Grade = NewType("Grade", str)
+
+_READINGS_KEPT = 4_096
+"""Of each policy: far more than there are kinds, codes, outcomes and severities together."""
 
 _GRADE = re.compile(r"[A-Z0-9]{1,8}", re.ASCII)
 _LANGUAGE = re.compile(re.escape(LANGUAGE))
@@ -180,6 +184,24 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What the rules say of facts that are alike in all that a condition asks of."""
+
+    role: Role | None
+    """As `Policy.role` has it."""
+    row: Points | None
+    """None unless they weigh; the rest is then empty."""
+    steps: tuple[tuple[int, int], ...]
+    """Up to the end of so many months, so many points."""
+    caps: tuple[int, ...]
+    """Positions of the caps that speak of them."""
+    red_lines: tuple[RedLine, ...]
+
+
+_Alike = tuple[str, str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of a rule of rating."""
 
@@ -204,6 +226,10 @@ class Policy:
     start: Start
     kinds_read_by_code: frozenset[str]
     """Kinds of whose code some rule asks, so that it must not be missing."""
+    _readings: dict[_Alike, Reading] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was read once: a population has many facts, and few that differ here."""
 
     @classmethod
     def parse(cls, document: bytes) -> Self:
@@ -315,6 +341,35 @@ class Policy:
     def row(self, fact: Fact) -> Points:
         """The row that decides what `fact`, which weighs, weighs."""
         return next(row for row in self.points[fact.kind] if row.when.matches(fact))
+
+    def reading(self, fact: Fact) -> Reading:
+        """All that the rules say of `fact`. Refuses what `role` refuses."""
+        alike = (fact.kind, fact.code, fact.outcome, fact.severity)
+        reading = self._readings.get(alike)
+        # The day of the decision is asked for as well, and no condition asks for it.
+        if reading is None or fact.decided_on is None:
+            reading = self._read(fact)
+            if len(self._readings) >= _READINGS_KEPT:
+                self._readings.clear()
+            self._readings[alike] = reading
+        return reading
+
+    def _read(self, fact: Fact) -> Reading:
+        role = self.role(fact)
+        if role is not Role.WEIGHS:
+            return Reading(role, None, (), (), ())
+        assert fact.severity is not None
+        row = self.row(fact)
+        return Reading(
+            role=role,
+            row=row,
+            steps=tuple(
+                (step.months, row.points * step.permille // PERMILLE_MAX)
+                for step in self.severities[fact.severity].decay
+            ),
+            caps=tuple(at for at, cap in enumerate(self.caps) if cap.when.matches(fact)),
+            red_lines=tuple(line for line in self.red_lines if line.when.matches(fact)),
+        )
 
     def rank(self, grade: Grade) -> int:
         """0 for the best grade, and so on."""

@@ -24,18 +24,33 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import groupby
-from typing import Self
+from operator import attrgetter
+from typing import NamedTuple, Self
 
 from credit.calendar import add_months, day_after
 from credit.facts import Fact
-from credit.policy import PERMILLE_MAX, Cap, Evidence, Grade, Points, Policy, RedLine, Role
-from ledger.canonical import encode
+from credit.policy import (
+    Cap,
+    Evidence,
+    Grade,
+    Points,
+    Policy,
+    RedLine,
+    Role,
+)
+from ledger.canonical import encode_known
 
 REASONS_MAX = 4
 """Principal reasons in an answer: more than four explain less (Reg. B 1002.9, commentary)."""
 
 _ONE_DAY = timedelta(days=1)
+
+_LIVES_KEPT = 16_384
+"""Of some 8 MB: the decisions of a population fall on the days of a few years."""
+
+_leaf_index = attrgetter("leaf_index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,8 @@ class Rating:
     def canonical(self) -> bytes:
         """The bytes that every implementation must arrive at."""
         change = self.next_change
-        return encode(
+        # Names and cases are of documents and statements that were within the profile.
+        return encode_known(
             {
                 "flags": list(self.flags),
                 "grade": self.grade,
@@ -121,32 +137,45 @@ def rate(policy: Policy, facts: Iterable[Fact], *, as_of: date, tree_size: int) 
     return History.of(policy, facts, tree_size=tree_size).rating(as_of)
 
 
-@dataclass(frozen=True, slots=True)
-class _Weight:
-    """The life of one fact that weighs."""
+# Those below are tuples, made many millions of times for a population: a frozen dataclass takes
+# three times as long to make.
 
-    fact: Fact
-    row: Points
-    begins_on: date
+
+class _Life(NamedTuple):
+    """How long a decision of some day weighs how much."""
+
     steps: tuple[tuple[date, int], ...]
     """Until the end of which day it weighs how much."""
+    ends_on: date
+    turns: tuple[date, ...]
+    """The first day after each step."""
+
+
+class _Weight(NamedTuple):
+    """One fact that weighs."""
+
+    fact: Fact
+    act: str | int
+    row: Points
+    begins_on: date
+    life: _Life
     caps: tuple[int, ...]
     """Positions of the caps that speak of it."""
 
     @property
     def ends_on(self) -> date:
-        return self.steps[-1][0]
+        return self.life.ends_on
 
     def on(self, day: date) -> int:
-        if day >= self.begins_on:
-            for until, points in self.steps:
+        life = self.life
+        if self.begins_on <= day <= life.ends_on:
+            for until, points in life.steps:
                 if day <= until:
                     return points
         return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(NamedTuple):
     """The days on which one fact bears on a rule, both ends inside."""
 
     fact: Fact
@@ -173,6 +202,8 @@ class _Evidenced:
                 if span.begins_on <= span.ends_on:
                     steps.append((span.begins_on, 1, fact.act))
                     steps.extend((turn, -1, fact.act) for turn in _after([span.ends_on]))
+        if not steps:
+            return cls(rule, ())
         held: Counter[str | int] = Counter()
         acts = 0
         turns: list[date] = []
@@ -189,16 +220,14 @@ class _Evidenced:
         return bisect_right(self.turns, day) % 2 == 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(NamedTuple):
     """What one act adds on a day."""
 
     weight: _Weight
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(NamedTuple):
     """All that must differ for a rating to have changed."""
 
     grade: Grade
@@ -217,6 +246,8 @@ class History:
     begins_on: date | None
     """The first day on which anything that counts is known; None if nothing is."""
     weights: tuple[_Weight, ...]
+    caps: tuple[int, ...]
+    """Positions of the caps that speak of some of them."""
     red_lines: tuple[tuple[RedLine, _Span], ...]
     evidence: tuple[_Evidenced, ...]
     turns: tuple[date, ...]
@@ -229,35 +260,40 @@ class History:
         favourable: list[Fact] = []
         known = [fact for fact in facts if fact.leaf_index < tree_size]
         known.sort(key=_leaf_index)
-        begins: list[date] = []
+        begins_on: date | None = None
+        caps: set[int] = set()
+        turns: set[date] = set()
         for fact in known:
-            role = policy.role(fact)
-            if role is None or role is Role.SILENT:
+            reading = policy.reading(fact)
+            if reading.role is None or reading.role is Role.SILENT:
                 continue
-            begins.append(_takes_effect_on(fact))
-            if role is Role.FAVOURABLE:
+            begins = _takes_effect_on(fact)
+            if begins_on is None or begins < begins_on:
+                begins_on = begins
+            if reading.role is Role.FAVOURABLE:
                 favourable.append(fact)
                 continue
-            weights.append(_weight(policy, fact))
-            red_lines.extend(
-                (line, _span(fact, line.months))
-                for line in policy.red_lines
-                if line.when.matches(fact)
-            )
-        evidence = tuple(_Evidenced.of(rule, favourable) for rule in policy.evidence)
-        begins_on = min(begins, default=None)
-        turns = {
-            *([] if begins_on is None else [begins_on]),
-            *(weight.begins_on for weight in weights),
-            *_after(until for weight in weights for until, _ in weight.steps),
-            *(span.begins_on for _, span in red_lines),
-            *_after(span.ends_on for _, span in red_lines),
-            *(turn for evidenced in evidence for turn in evidenced.turns),
-        }
+            assert reading.row is not None
+            assert fact.decided_on is not None
+            life = _life(fact.decided_on, reading.steps)
+            weights.append(_Weight(fact, fact.act, reading.row, begins, life, reading.caps))
+            turns.add(begins)
+            turns.update(life.turns)
+            caps.update(reading.caps)
+            for line in reading.red_lines:
+                span = _span(fact, line.months)
+                red_lines.append((line, span))
+                turns.update(_after([span.ends_on]))
+        evidence = tuple([_Evidenced.of(rule, favourable) for rule in policy.evidence])
+        if begins_on is not None:
+            turns.add(begins_on)
+        for evidenced in evidence:
+            turns.update(evidenced.turns)
         return cls(
             policy=policy,
             begins_on=begins_on,
             weights=tuple(weights),
+            caps=tuple(sorted(caps)),
             red_lines=tuple(red_lines),
             evidence=evidence,
             turns=tuple(sorted(turns)),
@@ -283,13 +319,12 @@ class History:
             points = weight.on(day)
             if points == 0:
                 continue
-            act = weight.fact.act
-            other = heaviest.get(act)
+            other = heaviest.get(weight.act)
             if other is None or _outweighs(weight, points, other):
-                heaviest[act] = _Counted(weight, points)
+                heaviest[weight.act] = _Counted(weight, points)
         counted = sorted(heaviest.values(), key=_in_order_of_effect)
-        for position, cap in enumerate(self.policy.caps):
-            counted = _capped(cap, position, counted)
+        for position in self.caps:
+            counted = _capped(self.policy.caps[position], position, counted)
         return counted
 
     def _standing(self, day: date, counted: list[_Counted]) -> _Standing:
@@ -347,20 +382,10 @@ class History:
         return None
 
 
-def _weight(policy: Policy, fact: Fact) -> _Weight:
-    assert fact.decided_on is not None
-    assert fact.severity is not None
-    row = policy.row(fact)
-    return _Weight(
-        fact=fact,
-        row=row,
-        begins_on=_takes_effect_on(fact),
-        steps=tuple(
-            (add_months(fact.decided_on, step.months), row.points * step.permille // PERMILLE_MAX)
-            for step in policy.severities[fact.severity].decay
-        ),
-        caps=tuple(position for position, cap in enumerate(policy.caps) if cap.when.matches(fact)),
-    )
+@lru_cache(maxsize=_LIVES_KEPT)
+def _life(decided_on: date, steps: tuple[tuple[int, int], ...]) -> _Life:
+    ends = tuple([(add_months(decided_on, months), points) for months, points in steps])
+    return _Life(ends, ends[-1][0], tuple(_after([until for until, _ in ends])))
 
 
 def _span(fact: Fact, months: int) -> _Span:
@@ -420,19 +445,13 @@ def _takes_effect_on(fact: Fact) -> date:
     return day
 
 
-def _after(last_days: Iterable[date]) -> Iterator[date]:
-    for last_day in last_days:
-        turn = day_after(last_day)
-        if turn is not None:
-            yield turn
+def _after(last_days: Iterable[date]) -> list[date]:
+    """The days on which something has ended; at the end of the calendar nothing does."""
+    return [turn for turn in map(day_after, last_days) if turn is not None]
 
 
 def _day_of_step(step: tuple[date, int, str | int]) -> date:
     return step[0]
-
-
-def _leaf_index(fact: Fact) -> int:
-    return fact.leaf_index
 
 
 def _in_order_of_effect(act: _Counted) -> tuple[date, int]:

@@ -3,6 +3,7 @@
     View               what a view offers: a name, `apply`, `clear`
     Follower           steps all its views forward together
     Follower.step      one bounded piece of work; says how many entries it read
+    Follower.reached   up to where they have read
     Follower.lag       how far they are behind the log
     Follower.rebuild   throw a view's rows away and follow again from index 0
 
@@ -55,7 +56,7 @@ class Follower:
         rows alone, never for parsing.
         """
         async with self._database.reading() as session:
-            first = await self._next(session)
+            first = await self.reached(session)
             entries = await Entries(session).read(first, limit)
         if not entries:
             return 0
@@ -93,20 +94,20 @@ class Follower:
         """How many entries the slowest view has yet to read."""
         async with self._database.reading() as session:
             size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
-            return max(0, size - await self._next(session))
+            return max(0, size - await self.reached(session))
 
-    async def _is_behind(self, tree_size: int | None) -> bool:
-        """Asked of a reader, so that views at the head cost no writing transaction."""
-        async with self._database.reading() as session:
-            size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
-            return await self._next(session) < min(size, size if tree_size is None else tree_size)
-
-    async def _next(self, session: AsyncSession) -> int:
+    async def reached(self, session: AsyncSession) -> int:
         """The first index that some view has not read."""
         names = [view.name for view in self._views]
         query = select(func.count(), func.min(CursorRow.next_index))
         count, first = (await session.execute(query.where(CursorRow.view.in_(names)))).one()
         return (first or 0) if count == len(names) else 0
+
+    async def _is_behind(self, tree_size: int | None) -> bool:
+        """Asked of a reader, so that views at the head cost no writing transaction."""
+        async with self._database.reading() as session:
+            size = await session.scalar(select(func.max(CheckpointRow.tree_size))) or 0
+            return await self.reached(session) < min(size, size if tree_size is None else tree_size)
 
     async def _cursors(self, session: AsyncSession) -> dict[str, CursorRow]:
         names = [view.name for view in self._views]

@@ -133,6 +133,15 @@ def test_the_test_requirements_contain_the_run_requirements_unchanged() -> None:
     assert run.items() <= test.items()
 
 
+def test_a_server_beside_an_engine_runs_on_the_versions_of_every_other() -> None:
+    run, population = (
+        dict(PINNED.findall((REPOSITORY / "requirements" / name).read_text()))
+        for name in ("run.txt", "population.txt")
+    )
+    assert run.items() <= population.items()
+    assert "distributed" in population.keys() - run.keys()
+
+
 def test_the_set_up_tool_needs_only_the_standard_library() -> None:
     tree = ast.parse((REPOSITORY / "xin").read_text())
     names = {
@@ -232,6 +241,25 @@ def test_a_python_of_pyenv_is_found_behind_a_stand_in_that_does_not_run(
         PYENV_ROOT=str(tmp_path),
     )
     assert found.stdout.split() == [str(kept / "python3.13")], found.stderr
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_without_the_engine_of_a_cluster_ci_fails_and_nobody_else(
+    bare_clone: Path, tmp_path: Path, ci: str
+) -> None:
+    (bare_clone / "requirements").mkdir()
+    (bare_clone / "requirements" / "population.txt").touch()
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\nexit 1\n")
+    uv.chmod(0o755)
+    (bare_clone / ".venv" / "bin").mkdir(parents=True)
+    (bare_clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    tried = asked_of_xin(
+        bare_clone, "xin.install_population_if_possible()", PATH=str(tmp_path), CI=ci
+    )
+    assert (tried.returncode != 0) == (ci == "true"), tried.stderr
+    assert ("the tests of a cluster are skipped" in tried.stdout) == (ci == "")
+    assert not (bare_clone / ".population" / "xin-stamp.json").exists()
 
 
 @pytest.mark.parametrize("ci", ["true", ""])

@@ -581,3 +581,23 @@ def test_the_first_row_that_matches_decides(policy: Policy) -> None:
     assert policy.row(replace(FAIL, code="hygiene", severity="general")).rule == "P12"
     assert policy.row(replace(FAIL, code="quality", severity="general")).rule == "P13"
     assert policy.row(replace(FAIL, severity="minor")).rule == "P14"
+
+
+def test_what_was_read_of_a_fact_is_the_policys_own_and_stays_bounded(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credit.policy._READINGS_KEPT", 2)
+    policy, other = replace(policy), replace(policy, red_lines=())
+    facts = [
+        Fact(0, "enforcement", code, outcome, "serious", decided_on=date(2024, 1, 10))
+        for code in ("label", "safety")
+        for outcome in ("fine", "criminal", "confiscation")
+    ]
+    for _ in range(2):
+        for fact in facts:
+            crossed = [line.rule for line in policy.reading(fact).red_lines]
+            assert crossed == ["R01"] * (fact.outcome == "criminal")
+            assert policy.reading(fact).row == policy.row(fact)
+            assert other.reading(fact).red_lines == ()
+    assert len(policy._readings) <= 2
+    assert other == replace(policy, red_lines=())

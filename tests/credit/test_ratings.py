@@ -1,6 +1,7 @@
 """The credit view and its questions (ARCHITECTURE §6, §8, invariants 3, 4 and 6)."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -13,9 +14,11 @@ from sqlalchemy import select
 from credit.errors import FactUnknown, PolicyUnknown
 from credit.facts import Fact
 from credit.policy import Policy
+from credit.population import rate_all
 from credit.rating import rate
 from credit.ratings import (
     FACTS_PAGE_MAX,
+    POPULATION_PAGE_MAX,
     REFRESH_MAX,
     SUBJECTS_PAGE_MAX,
     CreditView,
@@ -317,6 +320,9 @@ async def test_a_page_or_a_step_outside_its_bounds_is_our_own_mistake(
         for size in (0, REFRESH_MAX + 1):
             with pytest.raises(AssertionError):
                 await ratings.refresh(date(2024, 6, 1), size)
+        for size in (0, POPULATION_PAGE_MAX + 1):
+            with pytest.raises(AssertionError):
+                await anext(ratings.shards(tree_size=1, limit=size))
 
 
 async def test_a_refresh_rates_only_what_does_not_hold_on_the_day(
@@ -457,3 +463,58 @@ async def test_a_view_that_is_rebuilt_equals_the_one_that_grew_day_by_day(
                 rating.points,
                 rating.since,
             )
+
+
+def labels(count: int) -> list[SubjectLabel]:
+    """Of every letter, whose order differs from language to language."""
+    alphabet = "-_0189AaBbZz"
+    return [SubjectLabel(f"{alphabet[n % 12]}{n:041}A") for n in range(count)]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, POPULATION_PAGE_MAX])
+async def test_everybody_is_read_in_the_order_of_the_labels_whatever_the_page(
+    database: Database, policy: Policy, limit: int
+) -> None:
+    choose = random.Random(limit)
+    stated_of: dict[SubjectLabel, list[Fact]] = {}
+    entries = []
+    for index in range(60):
+        subject, weighing = choose.choice(labels(24)), choose.choice((FINE, FAIL, PASS, FILED))
+        entries.append(stated(index, subject, weighing))
+        stated_of.setdefault(subject, []).append(Fact.of(index, weighing))
+    await follow(database, entries)
+    for tree_size in (0, 1, 40, 60):
+        known = {
+            subject: [fact for fact in facts if fact.leaf_index < tree_size]
+            for subject, facts in stated_of.items()
+            if facts[0].leaf_index < tree_size
+        }
+        async with database.reading() as session:
+            ratings = Ratings(session)
+            shards = [one async for one in ratings.shards(tree_size=tree_size, limit=limit)]
+            assert await ratings.population_size(tree_size=tree_size) == len(known)
+        rows = rate_all(policy, shards, as_of=date(2024, 6, 1), tree_size=tree_size)
+        assert [(row.subject, row.rating) for row in rows] == [
+            (subject, rate(policy, facts, as_of=date(2024, 6, 1), tree_size=60).canonical())
+            for subject, facts in sorted(known.items())
+        ]
+
+
+class OfAnotherAlphabet(Ratings):
+    """As where a server was set up to sort as people do: no such server comes with the tests."""
+
+    async def _sorts_by_code_point(self) -> bool:
+        return False
+
+
+async def test_a_server_of_another_alphabet_is_asked_for_the_same_order(
+    database: Database,
+) -> None:
+    await follow(database, [stated(at, one, FINE) for at, one in enumerate(labels(24))])
+    async with database.reading() as session:
+        assert await Ratings(session)._sorts_by_code_point()
+        expected = [shard async for shard in Ratings(session).shards(tree_size=24)]
+        assert [subject for subject, _ in json.loads(expected[0].packed)] == sorted(labels(24))
+        if not database.is_sqlite:
+            told = OfAnotherAlphabet(session).shards(tree_size=24, limit=5)
+            assert [shard async for shard in told] == expected
