@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_TAKES_THUMBPRINTS = {"help_option_names": ["--help"], "ignore_unknown_options": True}
+"""One in 64 begins with a hyphen, and is no option where no short ones are known."""
+
 xin = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -609,7 +612,7 @@ def keys_rotate_issuer(
     typer.echo(json.dumps(rotated.members()) if as_json else rotated.text())
 
 
-@keys.command("end")
+@keys.command("end", context_settings=_TAKES_THUMBPRINTS)
 def keys_end(
     issuer: IssuerArgument,
     kid: Annotated[str, typer.Argument(metavar="KID", help="The key's thumbprint.")],

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from credit.errors import PolicyUnknown
@@ -71,13 +71,21 @@ class Following:
         self._size = 0
         self._moved = asyncio.Condition()
         self._awaited = asyncio.Event()
+        self._is_closing = False
+        self._is_idle = False
+        """Whether it waits for something else than the database."""
         self._task = asyncio.create_task(self._run(), name="following")
 
     async def close(self) -> None:
-        """Stop after the step under way."""
+        """Stop after the step under way.
+
+        A statement that is cancelled costs its connection, whose end nobody would wait for.
+        """
+        self._is_closing = True
         # Until Python 3.12, wait_for forgets a cancellation that comes as its future is done.
         while not self._task.done():
-            self._task.cancel()
+            if self._is_idle:
+                self._task.cancel()
             await asyncio.wait([self._task], timeout=CLOSE_S)
 
     async def reached(self, tree_size: int) -> None:
@@ -92,19 +100,22 @@ class Following:
         self._awaited.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_closing:
             try:
                 await self._once()
             except Exception:
                 # Whatever failed, the views are whole: each step is one transaction.
                 logger.exception("following the log failed; trying again")
-                await asyncio.sleep(RETRY_S)
+                with self._idle():
+                    await asyncio.sleep(RETRY_S)
 
     async def _once(self) -> None:
         self._awaited.clear()
         size = self._writer.tree_size
         # No further: in a burst the head would run ahead for ever.
-        await self._follower.catch_up(size)
+        await self._follower.catch_up(size, is_wanted=lambda: not self._is_closing)
+        if self._is_closing:
+            return
         await refresh_ratings(self._database, self._today())
         async with self._moved:
             self._size = max(size, self._size)
@@ -112,10 +123,22 @@ class Following:
         self._tell(self._size)
         # Not `wait_for`: before Python 3.12 it drops the cancellation of `close` when what it waits
         # for comes at the same time.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TICK_S):
-                await self._writer.grown_beyond(size)
-        await self._pause()
+        with self._idle():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._writer.grown_beyond(size)
+            await self._pause()
+
+    @contextlib.contextmanager
+    def _idle(self) -> Iterator[None]:
+        """Here `close` may cancel."""
+        if self._is_closing:
+            raise asyncio.CancelledError
+        self._is_idle = True
+        try:
+            yield
+        finally:
+            self._is_idle = False
 
     async def _pause(self) -> None:
         """Until somebody waits, no burst is under way, or the views are far behind."""

@@ -23,6 +23,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import cast
+from weakref import WeakSet
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import AdaptedConnection
@@ -49,6 +50,9 @@ WAL_TRIES = 200
 WAL_WAIT_S = 0.01
 """Two seconds in all, for what takes milliseconds."""
 
+THREAD_END_S = 1.0
+"""For the threads of a driver to end; they take milliseconds."""
+
 POOL_SIZE = 8
 """Connections to PostgreSQL that are kept; under load SQLAlchemy opens up to ten more."""
 
@@ -68,6 +72,9 @@ class Database:
         )
         self._writer = asyncio.Lock()
         self._turns = _Turns(engine.url.database) if self.is_sqlite else None
+        self._threads: WeakSet[threading.Thread] = WeakSet()
+        if self.is_sqlite:
+            event.listen(engine.sync_engine, "connect", self._know_thread)
 
     @classmethod
     def connect(cls, url: str) -> Database:
@@ -100,8 +107,17 @@ class Database:
     async def close(self) -> None:
         """Give all connections back."""
         await self.engine.dispose()
+        # One that was given up in the middle of a statement, as by a task that was cancelled, is
+        # closed by its driver's thread, which then reports to this loop.
+        for thread in tuple(self._threads):
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, THREAD_END_S)
         if self._turns is not None:
             self._turns.close()
+
+    def _know_thread(self, connection: DBAPIConnection, _record: object) -> None:
+        # The driver does not show it.
+        self._threads.add(cast("AdaptedConnection", connection).driver_connection._thread)
 
 
 class _Turns:

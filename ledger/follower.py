@@ -13,7 +13,7 @@ rows, a crash after it the new ones. Entries are read and parsed once for all vi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sqlalchemy import func, select
@@ -74,10 +74,15 @@ class Follower:
                     told = max(told, len(ahead))
         return told
 
-    async def catch_up(self, tree_size: int | None = None) -> int:
-        """Step until every view has read that far, or is at the head; says how many were told."""
+    async def catch_up(
+        self, tree_size: int | None = None, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> int:
+        """Step until every view has read that far, or is at the head; says how many were told.
+
+        `is_wanted` is asked before each step.
+        """
         done = 0
-        while await self._is_behind(tree_size):
+        while is_wanted() and await self._is_behind(tree_size):
             done += await self.step()
         return done
 

@@ -16,13 +16,13 @@ client alone waits one commit, and many share one. A batch is one transaction, i
     5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
     6. commit
 
-Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`).
-A crash before 6 leaves the old log, a crash after it the new one; no state lies between. When the
-outcome of 6 is unknown, the head is read again before the next batch, and the client that tries
-again, as `StoreUnavailable` asks, is answered from step 1. A server may keep such a commit later
-still: a batch that meets it fails like the one before, and only the next that does is a sign of
-another writer. A database that is away fails one batch after another, and the writer goes on when
-it is back.
+Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`),
+while the next batch is written. A crash before 6 leaves the old log, a crash after it the new one;
+no state lies between. When the outcome of 6 is unknown, the head is read again before the next
+batch, and the client that tries again, as `StoreUnavailable` asks, is answered from step 1. A
+server may keep such a commit later still: a batch that meets it fails like the one before, and only
+the next that does is a sign of another writer. A database that is away fails one batch after
+another, and the writer goes on when it is back.
 """
 
 from __future__ import annotations
@@ -158,6 +158,9 @@ class Sequencer(Writer):
         self._head_is_known = True
         self._is_unsettled = False
         self._task: asyncio.Task[None] | None = None
+        self._acknowledging: asyncio.Task[None] | None = None
+        """Of the batch that was committed last."""
+        self._stopped_by: LedgerError | None = None
         self._grown = asyncio.Event()
 
     @classmethod
@@ -187,7 +190,7 @@ class Sequencer(Writer):
             key_lost=key_lost,
         )
         await sequencer._read_head()
-        await sequencer._remember()
+        await sequencer._remember(sequencer._note)
         # Admission asks `ledger_binding`, which a rebuild that was cut short left empty.
         if sequencer.tree_size:
             await Follower(database, [BindingView()]).catch_up()
@@ -199,6 +202,7 @@ class Sequencer(Writer):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._acknowledged()
 
     @property
     def tree_size(self) -> int:
@@ -293,12 +297,18 @@ class Sequencer(Writer):
                 waiting = await self._next_batch()
                 try:
                     if not self._head_is_known:
+                        await self._acknowledged()
                         await self._read_head()
-                        await self._remember()
+                        await self._remember(self._note)
                     if self._high_water is not None:
                         self._high_water.check_held()
-                    await self._write(waiting)
+                    outcomes = await self._write(waiting)
                     self._is_unsettled = False
+                    # While this batch was written, the head of the one before was remembered.
+                    await self._acknowledged()
+                    self._acknowledging = asyncio.create_task(
+                        self._acknowledge(waiting, outcomes, self._note), name="acknowledging"
+                    )
                 except IntegrityError as error:
                     if not self._is_unsettled:
                         raise WriterFenced(
@@ -308,8 +318,7 @@ class Sequencer(Writer):
                     self._is_unsettled = self._head_is_known = False
                     _fail(waiting, _unavailable(error))
                 except HighWaterUnwritable as error:
-                    # Its device is full or away. Nobody is told; the next batch is not written
-                    # before this head is remembered.
+                    # The file is away, or the head is not remembered yet.
                     self._head_is_known = False
                     _fail(waiting, error)
                 except KeyAgentAway as error:
@@ -333,10 +342,40 @@ class Sequencer(Writer):
         except BaseException as error:
             waiting += self._queue
             self._queue.clear()
-            _fail(waiting, error if isinstance(error, Exception) else _stopped())
+            _fail(
+                waiting, error if isinstance(error, Exception) else self._stopped_by or _stopped()
+            )
             raise
 
-    async def _write(self, waiting: Sequence[_Waiting]) -> None:
+    async def _acknowledged(self) -> None:
+        """Wait until everybody of the last batch but one was answered."""
+        if self._acknowledging is not None:
+            await asyncio.shield(self._acknowledging)
+
+    async def _acknowledge(
+        self, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome], note: str
+    ) -> None:
+        """Answer a batch that was committed, once its head is remembered."""
+        try:
+            await self._remember(note)
+        except HighWaterUnwritable as error:
+            # Its device is full or away. Nobody is told, and one batch more at the most is written
+            # before a head is remembered again.
+            self._head_is_known = False
+            _fail(waiting, error)
+        except LedgerError as error:
+            # Another writer has taken over: nothing more is signed.
+            self._stopped_by = error
+            _fail(waiting, error)
+            assert self._task is not None
+            self._task.cancel()
+        else:
+            for item, outcome in zip(waiting, outcomes, strict=True):
+                item.settle(outcome)
+            self._grown.set()
+
+    async def _write(self, waiting: Sequence[_Waiting]) -> list[Outcome]:
+        """One transaction; says what becomes of each when its head is remembered."""
         outcomes: list[Outcome] = []
         async with self._database.writing() as session:
             candidates = [candidate for item in waiting for candidate in item.candidates]
@@ -367,11 +406,7 @@ class Sequencer(Writer):
         self._last_logged_at = logged_at
         self._authorities = batch.authorities
         self._references.take(batch.admitted, run_written=run_written)
-        await self._remember()
-        for item, outcome in zip(waiting, outcomes, strict=True):
-            item.settle(outcome)
-        if batch.admitted:
-            self._grown.set()
+        return outcomes
 
     async def _insert_checkpoint(
         self, session: AsyncSession, batch: Batch, edge: RightEdge, logged_at: datetime
@@ -395,13 +430,13 @@ class Sequencer(Writer):
         )
         return note
 
-    async def _remember(self) -> None:
+    async def _remember(self, note: str) -> None:
         """Nobody is told of a head that only the database has.
 
         Before its genesis a log has the tree of no entries, which every later one extends.
         """
         if self._high_water is not None:
-            await self._high_water.raise_to(self._note or str(self._signers.founding_head()))
+            await self._high_water.raise_to(note or str(self._signers.founding_head()))
 
     async def _read_head(self) -> None:
         """Load right edge, authorities and references, the first two checked against the head.

@@ -411,6 +411,10 @@ def test_an_ended_key_signs_nothing_more_and_another_may_be_begun(xin: Xin) -> N
         "LEDGER_KEY_UNKNOWN"
     )
     assert xin("keys", "end", MARKET.identifier, "no-thumbprint").refusal == "LEDGER_LABEL_INVALID"
+    for hyphen in ("-", "-h", "-o", "--"):
+        thumbprint = hyphen + "A" * (43 - len(hyphen))
+        ran = xin("keys", "end", MARKET.identifier, thumbprint, "--json")
+        assert ran.refusal == "LEDGER_KEY_UNKNOWN", ran.err
     rotated = json.loads(xin.ok("keys", "rotate-issuer", MARKET.identifier, "--json"))
     assert (rotated["ended"], len(rotated["keys"])) == ([], 1)
     asyncio.run(stated("S-1"))

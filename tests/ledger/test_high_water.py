@@ -6,6 +6,7 @@ The last tests hold the order of a batch: the database's commit, then this file,
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -260,6 +261,48 @@ async def test_nobody_is_told_of_an_entry_before_its_head_is_remembered(
             async with world.database.reading() as session:
                 head = await Entries(session).head()
             assert str(kept_head(path)) == head.note
+
+
+async def test_the_next_batch_is_written_while_a_head_is_remembered_and_nobody_is_told_before(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "high-water"
+    flushed, flush = threading.Event(), high_water._flush
+
+    def flush_late(descriptor: int) -> None:
+        flushed.wait(30)
+        flush(descriptor)
+
+    async with World.opened(database_url) as world:
+        with taken_over(path) as file:
+            await world.sequencer.close()
+            world.sequencer = await Sequencer.open(
+                world.database,
+                signers_of("log"),
+                now=world.clock.now,
+                policy_check=accept_policy,
+                high_water=file,
+            )
+            size = world.sequencer.tree_size
+            monkeypatch.setattr(high_water, "_flush", flush_late)
+            answers = []
+            for more in (1, 2):
+                draft = world.draft(failed_inspection())
+                answers.append(asyncio.create_task(world.state(draft)))
+                async with asyncio.timeout(10):
+                    while await committed(world) < size + more:  # noqa: ASYNC110  (nobody tells)
+                        await asyncio.sleep(0.01)
+            assert not any(answer.done() for answer in answers)
+            flushed.set()
+            indexes = [entry.leaf_index for (entry,) in await asyncio.gather(*answers)]
+            assert indexes == [size, size + 1]
+            assert size_of(path) == size + 2
+            await world.sequencer.close()
+
+
+async def committed(world: World) -> int:
+    async with world.database.reading() as session:
+        return (await Entries(session).head()).tree_size
 
 
 async def test_the_empty_log_is_remembered_before_its_first_entry(
