@@ -16,13 +16,13 @@ client alone waits one commit, and many share one. A batch is one transaction, i
     5. insert the signed checkpoint, whose `previous_size` is unique: this fences other writers
     6. commit
 
-Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`),
-while the next batch is written. A crash before 6 leaves the old log, a crash after it the new one;
-no state lies between. When the outcome of 6 is unknown, the head is read again before the next
-batch, and the client that tries again, as `StoreUnavailable` asks, is answered from step 1. A
-server may keep such a commit later still: a batch that meets it fails like the one before, and only
-the next that does is a sign of another writer. A database that is away fails one batch after
-another, and the writer goes on when it is back.
+Before anybody is answered, the new head is remembered outside the database (`ledger.high_water`);
+where that takes long, the next batch is written meanwhile. A crash before 6 leaves the old log, a
+crash after it the new one; no state lies between. When the outcome of 6 is unknown, the head is
+read again before the next batch, and the client that tries again, as `StoreUnavailable` asks, is
+answered from step 1. A server may keep such a commit later still: a batch that meets it fails like
+the one before, and only the next that does is a sign of another writer. A database that is away
+fails one batch after another, and the writer goes on when it is back.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 
 QUEUE_BYTES_MAX = 128 * 1024 * 1024
 """What waits, however few the submissions. One alone is taken whatever its size."""
+
+REMEMBER_S = 0.003
+"""How long the next batch waits for the last head to be remembered. On a fast disk that takes less,
+and whoever is answered meanwhile may be in the next batch: fewer batches, and larger ones."""
 
 STORE_FAILURES = (
     SQLAlchemyError,
@@ -309,6 +313,7 @@ class Sequencer(Writer):
                     self._acknowledging = asyncio.create_task(
                         self._acknowledge(waiting, outcomes, self._note), name="acknowledging"
                     )
+                    await asyncio.wait([self._acknowledging], timeout=REMEMBER_S)
                 except IntegrityError as error:
                     if not self._is_unsettled:
                         raise WriterFenced(
