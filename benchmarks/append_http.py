@@ -22,8 +22,8 @@ covered after 179 to 263 ms, median 214; sustained 3,380 to 3,640, median 3,470;
 4,570, covered 104 and 119 ms, one client 5.4 and 4.6 ms.
 
 The bound of 4,000 is met by the median on SQLite; that of 150 ms until the checkpoint covers a
-statement is missed there: the writer is faster, so the doors are the busier, and /checkpoint passes
-six times between their loop and the thread of SQLite.
+statement is missed there, and why is not known. Read by one statement of the driver instead of by
+SQLAlchemy, the head was covered after 199 and 217 ms in two short runs: that is not what it is.
 
 What follows: `docs/decisions/0032-one-writer-among-several-processes.md`.
 """

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
@@ -84,42 +84,31 @@ async def test_one_chunk_at_a_time_starts_no_process(lines: list[bytes | None]) 
         assert preparers._process is None
 
 
-async def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
-    lines: list[bytes | None], caplog: pytest.LogCaptureFixture
-) -> None:
-    expected = told(prepare_lines(lines, Authorities()))
-    async with preparing() as preparers:
-        await both_busy(preparers, lines)
-        first = preparers._process
-        assert first is not None
-        os.kill(first._process.pid, signal.SIGKILL)
-        await first._process.wait()
-        for outcomes in await both_busy(preparers, lines):
-            assert told(outcomes) == expected
-        assert "was lost" in caplog.text
-        await both_busy(preparers, lines)
-        assert preparers._process is not None
-        assert preparers._process is not first
-
-
-def test_a_process_that_ended_while_it_had_nothing_to_do_is_replaced_in_the_loop_of_a_door(
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_process_that_was_killed_costs_no_line_and_is_replaced(
     lines: list[bytes | None],
+    caplog: pytest.LogCaptureFixture,
+    run: Callable[[Coroutine[None, None, None]], None],
 ) -> None:
-    """Its pipe has an error of its own there."""
+    """While it had nothing to do, and in the loop of a door, whose pipe has an error of its own."""
     expected = told(prepare_lines(lines, Authorities()))
 
     async def live() -> None:
         async with preparing() as preparers:
+            await both_busy(preparers, lines)
             for _ in range(3):
-                await both_busy(preparers, lines)
-                process = preparers._process
-                assert process is not None
-                os.kill(process._process.pid, signal.SIGKILL)
-                await process._process.wait()
+                killed = preparers._process
+                assert killed is not None
+                os.kill(killed._process.pid, signal.SIGKILL)
+                await killed._process.wait()
                 for outcomes in await both_busy(preparers, lines):
                     assert told(outcomes) == expected
+                await both_busy(preparers, lines)
+                assert preparers._process is not None
+                assert preparers._process is not killed
 
-    uvloop.run(live())
+    run(live())
+    assert "was lost" in caplog.text
 
 
 async def test_a_process_that_does_not_answer_is_given_up(

@@ -215,6 +215,18 @@ async def test_a_folder_in_its_place_is_refused_by_name(tmp_path: Path) -> None:
     assert refusal.value.path == (str(tmp_path / "absent" / "high-water"),)
 
 
+async def reopened(world: World, file: HighWater) -> None:
+    """The sequencer as a server has it, with this file."""
+    await world.sequencer.close()
+    world.sequencer = await Sequencer.open(
+        world.database,
+        signers_of("log"),
+        now=world.clock.now,
+        policy_check=accept_policy,
+        high_water=file,
+    )
+
+
 @contextmanager
 def a_full_device(monkeypatch: pytest.MonkeyPatch, error: int = errno.ENOSPC) -> Iterator[None]:
     def fail(descriptor: int) -> None:
@@ -230,15 +242,8 @@ async def test_nobody_is_told_of_an_entry_before_its_head_is_remembered(
 ) -> None:
     path = tmp_path / "high-water"
     async with World.opened(database_url) as world:
-        await world.sequencer.close()
         with taken_over(path) as file:
-            world.sequencer = await Sequencer.open(
-                world.database,
-                signers_of("log"),
-                now=world.clock.now,
-                policy_check=accept_policy,
-                high_water=file,
-            )
+            await reopened(world, file)
             size = world.sequencer.tree_size
             assert size_of(path) == size, "what a start finds durable is remembered at once"
             statement = world.draft(failed_inspection())
@@ -275,14 +280,7 @@ async def test_the_next_batch_is_written_while_a_head_is_remembered_and_nobody_i
 
     async with World.opened(database_url) as world:
         with taken_over(path) as file:
-            await world.sequencer.close()
-            world.sequencer = await Sequencer.open(
-                world.database,
-                signers_of("log"),
-                now=world.clock.now,
-                policy_check=accept_policy,
-                high_water=file,
-            )
+            await reopened(world, file)
             size = world.sequencer.tree_size
             monkeypatch.setattr(high_water, "_flush", flush_late)
             answers = []
@@ -310,15 +308,8 @@ async def test_the_empty_log_is_remembered_before_its_first_entry(
 ) -> None:
     path = tmp_path / "high-water"
     async with World.opened(database_url, founded=False) as world:
-        await world.sequencer.close()
         with taken_over(path) as file:
-            world.sequencer = await Sequencer.open(
-                world.database,
-                signers_of("log"),
-                now=world.clock.now,
-                policy_check=accept_policy,
-                high_water=file,
-            )
+            await reopened(world, file)
             assert size_of(path) == 0
             await world.found()
             assert size_of(path) == 5
@@ -327,15 +318,8 @@ async def test_the_empty_log_is_remembered_before_its_first_entry(
 async def test_a_writer_whose_file_was_taken_over_stops(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "high-water"
     async with World.opened(database_url) as world:
-        await world.sequencer.close()
         with taken_over(path) as file:
-            world.sequencer = await Sequencer.open(
-                world.database,
-                signers_of("log"),
-                now=world.clock.now,
-                policy_check=accept_policy,
-                high_water=file,
-            )
+            await reopened(world, file)
             with taken_over(path):
                 for _ in range(2):
                     with pytest.raises(WriterFenced):
