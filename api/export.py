@@ -259,9 +259,9 @@ def _adopts_a_policy(entry: LoggedEntry) -> bool:
     return isinstance(cast("Control", entry.body).content, PolicyAdoption)
 
 
-def _names(statement: Statement) -> list[str | None]:
+def _names(statement: Statement) -> list[str]:
     """Of its disclosures, in their order."""
-    return [*WEIGHING, *(item.name for item in statement.disclosures[len(WEIGHING) :])]
+    return [*WEIGHING, *statement.particulars]
 
 
 def _split(event: SealedEvent) -> dict[str, bytes]:

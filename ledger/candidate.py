@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from ledger.control import Control
-from ledger.disclosure import WEIGHING
 from ledger.identity import Identity, SubjectLabel
 from ledger.kinds import CAPTURE_MANDATE
 from ledger.seal import Capture, SealedEvent
@@ -119,7 +118,6 @@ def form_of(body: Body) -> str:
 
 
 def _of_statement(statement: Statement, signature_checked: bool) -> Candidate:
-    texts = [item.text for item in statement.disclosures]
     binds = bound_label = None
     subject = statement.particulars.get("subject")
     if statement.weighing.kind == "binding":
@@ -141,8 +139,8 @@ def _of_statement(statement: Statement, signature_checked: bool) -> Candidate:
         bound_label=bound_label,
         binds=binds,
         # Token, both of these, and a tilde are the presentation again; see `ledger.entries`.
-        weighing="~" + "~".join(texts[: len(WEIGHING)]),
-        particulars="".join([f"~{text}" for text in texts[len(WEIGHING) :]]),
+        weighing=statement.weighing_texts,
+        particulars=statement.particular_texts,
     )
 
 

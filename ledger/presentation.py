@@ -4,10 +4,10 @@
 
 Nearly every statement is spelled as `ledger.statement.issue` spells it: the disclosures of the
 weighing members first, each part in name order, nothing left out. That spelling is recognised as a
-whole, and its disclosures are decoded and encoded together. Whatever is out of the ordinary
-goes the exact way (`Token.parse`, `Statement.parse`), which takes it or says what is wrong. So this
-module refuses nothing on its own, and must take nothing that they refuse; the tests hold both
-against each other. Pure.
+whole: its disclosures are decoded and encoded together, and its payload is written from their
+digests. Whatever is out of the ordinary goes the exact way (`Token.parse`, `Statement.parse`),
+which takes it or says what is wrong. So this module refuses nothing on its own, and must take
+nothing that they refuse; the tests hold both against each other. Pure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from ledger.disclosure import (
     DISCLOSURES_MAX,
     SALT_CHARACTERS,
     WEIGHING,
-    Disclosure,
     split_presentation,
 )
 from ledger.errors import LedgerError, NotCanonical
@@ -36,20 +35,27 @@ from ledger.token import SIGNATURE_BYTES, TOKEN_BYTES_MAX, Token, TokenType, rea
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-_LABEL = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
-_REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_LABEL = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+_OWN = re.compile(
+    rf'"iat":(0|[1-9][0-9]{{0,9}}),"iss":"({_LABEL})","jti":"([A-Za-z0-9._:-]{{1,64}})",', re.ASCII
+)
+"""The members of a payload that stand among its digests."""
+_SUBJECT = re.compile(rf'"sub":"({_LABEL})"\}}', re.ASCII)
 _SALTS = re.compile(rf"(?:[A-Za-z0-9_-]{{{SALT_CHARACTERS - 1}}}[AQgw]~)+", re.ASCII)
 
-_MEMBERS = frozenset({"_sd", "_sd_alg", "iat", "iss", "jti", "sub", *WEIGHING})
-_RESERVED = _MEMBERS | {"..."}
-_NO_NAMES = (None,) * len(WEIGHING)
+_BEFORE_OWN = [name for name in WEIGHING if name < "iat"]
+_ELEMENT = '"%s":[{"...":"%%s"}],'
+_HEAD = '{"_sd":[%s],"_sd_alg":"sha-256",' + "".join([_ELEMENT % name for name in _BEFORE_OWN])
+_TAIL = "".join([_ELEMENT % name for name in WEIGHING[len(_BEFORE_OWN) :]])
+"""What stands before and after these, a place for each digest."""
+
+_RESERVED = frozenset({"_sd", "_sd_alg", "...", "iat", "iss", "jti", "sub", *WEIGHING})
 
 INSTANT_LIMIT = 9_000_000_000
 """Seconds of the usual spelling; the largest instants are left to the exact parser."""
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_PADDING = (b"", b"", b"==", b"=")
 _ENDS: tuple[frozenset[int], ...] = (
     frozenset(range(128)),
     frozenset(),
@@ -90,36 +96,38 @@ def _read_usual(presentation: str) -> Statement | None:
     count = len(between) - 3
     if not len(WEIGHING) <= count <= DISCLOSURES_MAX or between != b".." + b"~" * (count + 1):
         return None
-    token, *texts = presentation.split("~")
-    if texts.pop() or len(token) > TOKEN_BYTES_MAX or max(map(len, texts)) > DISCLOSURE_BYTES_MAX:
+    token, *texts, rest = raw.split(b"~")
+    encoded, *pieces, _ = raw.translate(_TO_STANDARD).split(b"~")
+    if rest or len(token) > TOKEN_BYTES_MAX:
         return None
-    encoded, *pieces = raw.translate(_TO_STANDARD).split(b"~")
+    if len(raw) > DISCLOSURE_BYTES_MAX and max(map(len, texts)) > DISCLOSURE_BYTES_MAX:
+        return None
     _, payload_piece, signature_piece = encoded.split(b".")
-    header = token[: token.index(".")]
+    header = presentation[: presentation.index(".")]
     kid = _statement_key(header) if len(header) <= HEADER_CHARACTERS else None
-    decoded = _decoded([payload_piece, signature_piece, *pieces[:-1]])
+    decoded = _decoded([payload_piece, signature_piece, *pieces])
     if kid is None or decoded is None:
         return None
     raw_payload, signature, *openings = decoded
-    contents = _contents(openings)
-    if contents is None or len(signature) != SIGNATURE_BYTES:
+    opened = _opened(openings)
+    if opened is None or len(signature) != SIGNATURE_BYTES:
         return None
-    payload = _payload(raw_payload, [sha256(text).digest() for text in raw.split(b"~")[1:-1]])
-    if payload is None:
+    own = _own_members(raw_payload, _digests(texts))
+    if own is None:
         return None
-    values = [content[-1] for content in contents]
-    names = [cast("str", content[1]) for content in contents[len(WEIGHING) :]]
+    values, names = opened
+    issued_at, issuer, jti, subject = own
+    weighing_end = len(token) + sum(map(len, texts[: len(WEIGHING)])) + len(WEIGHING)
     return Statement(
-        token=Token(token, TokenType.STATEMENT, kid, payload, signature),
-        issuer=SubjectLabel(cast("str", payload["iss"])),
-        subject=SubjectLabel(cast("str", payload["sub"])),
-        jti=cast("str", payload["jti"]),
-        issued_at=cast("int", payload["iat"]),
+        token=Token(presentation[: len(token)], TokenType.STATEMENT, kid, raw_payload, signature),
+        issuer=SubjectLabel(issuer),
+        subject=SubjectLabel(subject),
+        jti=jti,
+        issued_at=issued_at,
         weighing=Weighing.parse(dict(zip(WEIGHING, values, strict=False))),
         particulars=dict(zip(names, values[len(WEIGHING) :], strict=True)),
-        disclosures=tuple(
-            map(Disclosure._make, zip(texts, [*_NO_NAMES, *names], values, strict=True))
-        ),
+        weighing_texts=presentation[len(token) : weighing_end],
+        particular_texts=presentation[weighing_end:-1],
     )
 
 
@@ -138,33 +146,34 @@ def _decoded(pieces: list[bytes]) -> list[bytes] | None:
     for piece in pieces:
         if not piece or piece[-1] not in _ENDS[len(piece) & 3]:
             return None
-    return [a2b_base64(piece + _PADDING[len(piece) & 3]) for piece in pieces]
+    # The decoder stops where it has enough padding.
+    return [a2b_base64(piece + b"==") for piece in pieces]
 
 
-def _contents(openings: list[bytes]) -> list[list[Json]] | None:
-    """What the disclosures say: the eleven weighing members, then particulars in name order."""
+def _opened(openings: list[bytes]) -> tuple[list[Json], list[str]] | None:
+    """The values of the eleven weighing members and of particulars, whose names are in order."""
     try:
         contents = _read_each(openings)
         if contents is None or set(map(type, contents)) != {list}:
             return None
-        lengths = [2] * len(WEIGHING) + [3] * (len(contents) - len(WEIGHING))
-        if [*map(len, contents)] != lengths:
-            return None
-        for content in contents:
-            if type(content[-1]) is not str and content[-1] is not None:
-                check(content)  # no floats, no keys outside ASCII, not too deep
+        salts, values = zip(*contents[: len(WEIGHING)], strict=True)
+        names: tuple[Json, ...] = ()
+        if len(contents) > len(WEIGHING):
+            more, names, particulars = zip(*contents[len(WEIGHING) :], strict=True)
+            salts += more
+            values += particulars
+        # No floats, no keys outside ASCII, not too deep.
+        check([value for value in values if type(value) is not str])
         # As long as so many salts are: so none has a tilde of its own, and passes for two.
-        salts = "~".join([cast("str", content[0]) for content in contents]) + "~"
-        if len(salts) != len(contents) * (SALT_CHARACTERS + 1) or not _SALTS.fullmatch(salts):
+        joined = "~".join(cast("tuple[str, ...]", salts)) + "~"
+        if len(joined) != len(salts) * (SALT_CHARACTERS + 1) or not _SALTS.fullmatch(joined):
             return None
-        names = [cast("str", content[1]) for content in contents[len(WEIGHING) :]]
         if not (set(map(type, names)) <= {str} and _RESERVED.isdisjoint(names)):
             return None
-        if names != sorted(set(names)):
-            return None
-    except (orjson.JSONDecodeError, NotCanonical, TypeError):
+        in_order = sorted(set(cast("tuple[str, ...]", names)))
+    except (orjson.JSONDecodeError, NotCanonical, TypeError, ValueError):
         return None
-    return contents
+    return ([*values], in_order) if [*names] == in_order else None
 
 
 def _read_each(openings: list[bytes]) -> list[list[Json]] | None:
@@ -184,39 +193,31 @@ def _read_each(openings: list[bytes]) -> list[list[Json]] | None:
     return contents if equal else None
 
 
-def _payload(raw: bytes, hashes: list[bytes]) -> dict[str, Json] | None:
-    """The canonical payload that holds the digests of these disclosures, and no other."""
-    try:
-        payload = cast("dict[str, Json]", orjson.loads(raw))
-    except orjson.JSONDecodeError:
-        return None
-    if type(payload) is not dict or payload.keys() != _MEMBERS:
-        return None
-    if orjson.dumps(payload, option=orjson.OPT_SORT_KEYS) != raw:
-        return None
+def _digests(texts: list[bytes]) -> list[str]:
+    """The digest of each disclosure."""
     # With a byte more each is 33 bytes, and so 44 characters of one text, the last of them spare.
-    joined = (
-        b2a_base64(b"\0".join([*hashes, b""]), newline=False).translate(_TO_URL).decode("ascii")
-    )
+    hashes = b"\0".join([*[sha256(text).digest() for text in texts], b""])
+    joined = b2a_base64(hashes, newline=False).translate(_TO_URL).decode("ascii")
     starts = range(0, len(joined), DIGEST_CHARACTERS + 1)
-    digests = [joined[at : at + DIGEST_CHARACTERS] for at in starts]
-    elements = [[{"...": digest}] for digest in digests[: len(WEIGHING)]]
-    if (
-        len(set(digests)) != len(digests)
-        or [payload[name] for name in WEIGHING] != elements
-        or payload["_sd"] != sorted(digests[len(WEIGHING) :])
-        or payload["_sd_alg"] != "sha-256"
-    ):
+    return [joined[at : at + DIGEST_CHARACTERS] for at in starts]
+
+
+def _own_members(raw: bytes, digests: list[str]) -> tuple[int, str, str, str] | None:
+    """Instant, issuer, reference and subject of the payload with exactly these digests.
+
+    All else of it is written here and compared, so that it is canonical.
+    """
+    if len(set(digests)) != len(digests):
         return None
-    iat, iss, jti, sub = payload["iat"], payload["iss"], payload["jti"], payload["sub"]
-    is_usual = (
-        type(iat) is int
-        and 0 <= iat < INSTANT_LIMIT
-        and isinstance(iss, str)
-        and _LABEL.fullmatch(iss)
-        and isinstance(sub, str)
-        and _LABEL.fullmatch(sub)
-        and isinstance(jti, str)
-        and _REFERENCE.fullmatch(jti)
-    )
-    return payload if is_usual else None
+    text = raw.decode("latin-1")
+    listed = ",".join([f'"{digest}"' for digest in sorted(digests[len(WEIGHING) :])])
+    head = _HEAD % (listed, *digests[: len(_BEFORE_OWN)])
+    tail = _TAIL % (*digests[len(_BEFORE_OWN) : len(WEIGHING)],)
+    own = _OWN.match(text, len(head))
+    if own is None or not (text.startswith(head) and text.startswith(tail, own.end())):
+        return None
+    subject = _SUBJECT.fullmatch(text, own.end() + len(tail))
+    iat, iss, jti = own.groups()
+    if subject is None or int(iat) >= INSTANT_LIMIT:
+        return None
+    return int(iat), iss, jti, subject[1]

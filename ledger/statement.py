@@ -24,7 +24,7 @@ from typing import Self, cast
 
 from ledger.canonical import INTEGER_LIMIT, Json, encode_known
 from ledger.custody import KeptKey
-from ledger.disclosure import WEIGHING, Disclosure, join_presentation
+from ledger.disclosure import WEIGHING, Disclosure, split_presentation
 from ledger.errors import DisclosureInvalid, LabelInvalid, StatementInvalid
 from ledger.identity import SubjectLabel, parse_label
 from ledger.token import Token, TokenType, sign
@@ -82,7 +82,7 @@ class Weighing:
             kind=kind,
             code=_text(values, "code"),
             outcome=_text(values, "outcome"),
-            severity=None if severity is None else Severity(severity),
+            severity=None if severity is None else _SEVERITIES[severity],
             occurred_on=_day(values, "occurred_on"),
             decided_on=_day(values, "decided_on"),
             effective_on=_day(values, "effective_on"),
@@ -121,8 +121,10 @@ class Statement:
     """Seconds since 1970, as the issuer says."""
     weighing: Weighing
     particulars: Mapping[str, Json]
-    disclosures: tuple[Disclosure, ...]
-    """Weighing members in name order, then particulars in name order."""
+    weighing_texts: str
+    """The disclosures of the weighing members in name order, a tilde before each."""
+    particular_texts: str
+    """Those of the particulars, likewise."""
 
     @classmethod
     def parse(cls, token: Token, disclosures: Sequence[str], *, erased: bool = False) -> Self:
@@ -157,13 +159,19 @@ class Statement:
             issued_at=check_instant(payload["iat"]),
             weighing=Weighing.parse(values),
             particulars={name: particular.value for name, particular in particulars.items()},
-            disclosures=(*ordered, *particulars.values()),
+            weighing_texts="".join([f"~{item.text}" for item in ordered]),
+            particular_texts="".join([f"~{item.text}" for item in particulars.values()]),
         )
+
+    @property
+    def disclosures(self) -> tuple[Disclosure, ...]:
+        """Weighing members in name order, then particulars in name order."""
+        return tuple(map(Disclosure.parse, split_presentation(self.presentation)[1]))
 
     @property
     def presentation(self) -> str:
         """The whole SD-JWT."""
-        return join_presentation(self.token.text, [item.text for item in self.disclosures])
+        return f"{self.token.text}{self.weighing_texts}{self.particular_texts}~"
 
     @property
     def content_hash(self) -> bytes:
@@ -241,7 +249,7 @@ def label_member(payload: Mapping[str, Json], name: str) -> SubjectLabel:
         raise error.within("payload", name) from None
 
 
-_SEVERITIES = tuple(member.value for member in Severity)
+_SEVERITIES = {member.value: member for member in Severity}
 
 
 def _by_digest(texts: Sequence[str]) -> dict[str, Disclosure]:

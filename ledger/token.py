@@ -20,8 +20,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from typing import Self, cast
 
+import orjson
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
@@ -56,7 +57,8 @@ class Token:
     text: str
     type: TokenType
     kid: str
-    payload: dict[str, Json]
+    raw_payload: bytes
+    """Canonical JSON."""
     signature: bytes
 
     @classmethod
@@ -68,7 +70,7 @@ class Token:
         if len(parts) != 3:
             raise TokenMalformed("not the three parts of a compact JWS", path=("token",))
         kid, type_ = read_header(parts[0])
-        payload = _part(parts[1], "payload")
+        raw_payload, _ = _part(parts[1], "payload")
         try:
             signature = unb64url(parts[2])
         except NotCanonical as error:
@@ -77,7 +79,12 @@ class Token:
             raise TokenMalformed(
                 f"a signature of {len(signature)} bytes", path=("token", "signature")
             )
-        return cls(text, type_, kid, payload, signature)
+        return cls(text, type_, kid, raw_payload, signature)
+
+    @property
+    def payload(self) -> dict[str, Json]:
+        """The members, read anew each time: a statement in its usual spelling never asks."""
+        return cast("dict[str, Json]", orjson.loads(self.raw_payload))
 
     @property
     def signing_input(self) -> bytes:
@@ -104,7 +111,7 @@ class Token:
 
 def read_header(text: str) -> tuple[str, TokenType]:
     """Key ID and type that a header names. Raises `TokenMalformed`."""
-    header = _part(text, "header")
+    _, header = _part(text, "header")
     if set(header) != {"alg", "kid", "typ"} or header["alg"] != "Ed25519":
         raise TokenMalformed(
             "the header is not exactly alg Ed25519, kid and typ", path=("token", "header")
@@ -163,11 +170,12 @@ def thumbprint(public_key: bytes) -> str:
     return b64url(hashlib.sha256(encode(public_jwk(public_key))).digest())
 
 
-def _part(text: str, name: str) -> dict[str, Json]:
+def _part(text: str, name: str) -> tuple[bytes, dict[str, Json]]:
     try:
-        value = decode(unb64url(text))
+        raw = unb64url(text)
+        value = decode(raw)
     except NotCanonical as error:
         raise TokenMalformed(error.message, path=("token", name, *error.path)) from None
     if not isinstance(value, dict):
         raise TokenMalformed("not a JSON object", path=("token", name))
-    return value
+    return raw, value
