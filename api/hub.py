@@ -3,15 +3,14 @@
     Hub              beside the sequencer: takes candidates, answers, says how far log and views are
     Hub.connect      a line to a process that was started with the other end of a socket pair
     Line             the other end, in a door's process or that of the views
-    Line.enqueue_each   what `Sequencer.enqueue_each` is to a door in the writer's own process
+    Line.enqueue_packed   what `Sequencer.enqueue_packed` is to a door in the writer's own process
     Line.reached     waits until the views have read an index
-    candidate_to_wire, candidate_from_wire   a candidate as JSON, and back
     WriterFailed     what a door is told of a failure that is no refusal
 
 A line is a pair of connected sockets that only these processes hold, so both ends are believed. A
 message is four bytes of length and a JSON object of any of these members:
 
-    submit    [[id, [submission, …]], …]    door to hub; a submission is a list of candidates
+    submit    [[id, [submission, …]], …]    door to hub; a submission is as `ledger.packing` has it
     answers   [[id, [outcome, …]], …]       hub to door; an outcome is entries, or an error
     size, controls, followed                hub to all: entries, control entries, and those in views
     running                                 hub to all: whether the writer takes submissions
@@ -38,17 +37,13 @@ from credit.errors import CreditError
 from ledger import errors as ledger_errors
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement
-from ledger.candidate import Candidate, CaptureParts
-from ledger.canonical import b64url, unb64url
-from ledger.control import Control
+from ledger.candidate import Candidate
 from ledger.database import Database
 from ledger.entries import Entries
 from ledger.errors import LedgerError, WriterFenced
-from ledger.identity import Identity, Scheme
 from ledger.merkle import Hash
-from ledger.seal import SealedEvent
+from ledger.packing import pack, unpacked
 from ledger.sequencer import Sequencer
-from ledger.token import Token
 from ledger.writer import Answers, Outcome, Writer
 
 LENGTH_BYTES = 4
@@ -171,9 +166,7 @@ class Hub:
 
     def _submit(self, line: _Messages, number: int, submissions: list[list[list[Any]]]) -> None:
         try:
-            answers = self._sequencer.enqueue_each(
-                [[*map(candidate_from_wire, candidates)] for candidates in submissions]
-            )
+            answers = self._sequencer.enqueue_each([*map(unpacked, submissions)])
         except Exception as error:
             line.add("answers", [number, [_error(error)] * len(submissions)])
         else:
@@ -257,17 +250,21 @@ class Line(Writer):
 
     def enqueue_each(self, submissions: Iterable[Sequence[Candidate]]) -> Answers:
         """To the writer's queue. As `Writer.enqueue_each`; a writer that ended is an outcome."""
-        wire = [[candidate_to_wire(item) for item in candidates] for candidates in submissions]
-        asked = _Asked(asyncio.get_running_loop().create_future(), len(wire))
+        return self.enqueue_packed([*map(pack, submissions)])
+
+    def enqueue_packed(self, submissions: Sequence[bytes]) -> Answers:
+        """The same of what is packed already, and is not opened here."""
+        asked = _Asked(asyncio.get_running_loop().create_future(), len(submissions))
         if self.ended.is_set():
             asked.refuse(_gone())
-        elif not wire:
+        elif not submissions:
             asked.answers.set_result([])
         else:
             within_s = GATHER_S if self._waiting else 0.0
             self._number += 1
             self._waiting[self._number] = asked
-            self._messages.add("submit", [self._number, wire], within_s=within_s)
+            packed = orjson.Fragment(b"[%b]" % b",".join(submissions))
+            self._messages.add("submit", [self._number, packed], within_s=within_s)
         return asked.answers
 
     async def grown_beyond(self, tree_size: int) -> int:
@@ -352,44 +349,6 @@ class _Asked(NamedTuple):
             self.answers.set_result([error] * self.submissions)
 
 
-_CONTENT_HASH, _LEAF, _BINDS, _CAPTURE, _CONTROL = map(
-    Candidate._fields.index, ("content_hash", "leaf", "binds", "capture", "control")
-)
-
-
-def candidate_to_wire(candidate: Candidate) -> list[Any]:
-    """Its fields in their order; bytes as text."""
-    fields: list[Any] = list(candidate)
-    fields[_CONTENT_HASH] = b64url(candidate.content_hash)
-    fields[_LEAF] = candidate.leaf.decode("ascii")
-    if candidate.binds is not None:
-        fields[_BINDS] = [candidate.binds.scheme.value, candidate.binds.identifier]
-    if candidate.capture is not None:
-        context, scheme, identifier, events = candidate.capture
-        # Event bytes are JSON, and JSON is UTF-8.
-        opened = [[event.raw.decode("utf-8"), b64url(event.secret)] for event in events]
-        fields[_CAPTURE] = [context.decode("utf-8"), scheme, identifier, opened]
-    fields[_CONTROL] = None
-    return fields
-
-
-def candidate_from_wire(fields: list[Any]) -> Candidate:
-    """The inverse; a control entry is parsed again, for the writer judges it."""
-    fields[_CONTENT_HASH] = unb64url(fields[_CONTENT_HASH])
-    fields[_LEAF] = fields[_LEAF].encode("ascii")
-    if fields[_BINDS] is not None:
-        scheme, identifier = fields[_BINDS]
-        fields[_BINDS] = Identity(Scheme(scheme), identifier)
-    if fields[_CAPTURE] is not None:
-        context, scheme, identifier, opened = fields[_CAPTURE]
-        events = [SealedEvent(raw.encode(), unb64url(secret)) for raw, secret in opened]
-        fields[_CAPTURE] = CaptureParts(context.encode(), scheme, identifier, tuple(events))
-    candidate = Candidate(*fields)
-    if candidate.form == "control":
-        return candidate._replace(control=Control.parse(Token.parse(candidate.token)))
-    return candidate
-
-
 _KNOWN: dict[str, type[LedgerError | CreditError]] = {
     error.__name__: error
     for module in (ledger_errors, credit_errors)
@@ -401,7 +360,7 @@ _KNOWN: dict[str, type[LedgerError | CreditError]] = {
 def _outcome_to_wire(outcome: Outcome) -> list[list[Any]] | Message:
     if isinstance(outcome, Exception):
         return _error(outcome)
-    return [[item.leaf_index, b64url(item.leaf_hash), item.duplicate] for item in outcome]
+    return [[item.leaf_index, item.leaf_hash.hex(), item.duplicate] for item in outcome]
 
 
 def _outcome_from_wire(outcome: list[list[Any]] | Message) -> Outcome:
@@ -409,7 +368,7 @@ def _outcome_from_wire(outcome: list[list[Any]] | Message) -> Outcome:
         return _error_from_wire(outcome)
     return tuple(
         [
-            Acknowledgement(index, Hash(unb64url(hash_)), duplicate)
+            Acknowledgement(index, Hash(bytes.fromhex(hash_)), duplicate)
             for index, hash_, duplicate in outcome
         ]
     )

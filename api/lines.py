@@ -1,6 +1,6 @@
 """Submissions from text: what stands in a line of a stream, made ready for the writer.
 
-    PreparedLine       candidates of a line whose form was checked
+    PreparedLine       a line whose form was checked, packed for the writer
     Prepared           that, or why the line is refused
     prepare_lines      each line on its own
     parse_line         one line of NDJSON to a submission
@@ -20,9 +20,9 @@ from api.errors import KNOWN, BodyTooLarge, RequestMalformed
 from api.json_text import read_json
 from ledger.admission import SUBMISSION_BODIES_MAX, Submission, prepare
 from ledger.authority import Authorities
-from ledger.candidate import Candidate
 from ledger.control import Control
 from ledger.errors import LedgerError
+from ledger.packing import pack
 from ledger.presentation import read_statement
 from ledger.statement import Statement
 from ledger.token import Token
@@ -35,9 +35,9 @@ _USUAL = (b'{"statement":"', b'"}')
 
 
 class PreparedLine(NamedTuple):
-    """A line whose form was checked: its candidates, and whether it asked for many."""
+    """A line whose form was checked: its candidates as bytes, and whether it asked for many."""
 
-    candidates: tuple[Candidate, ...]
+    packed: bytes
     many: bool
 
 
@@ -53,7 +53,7 @@ def prepare_lines(lines: Sequence[bytes | None], authorities: Authorities) -> li
     for line in lines:
         try:
             submission, many = parse_line(line)
-            outcomes.append(PreparedLine(prepare(submission, authorities), many))
+            outcomes.append(PreparedLine(pack(prepare(submission, authorities)), many))
         except Exception as error:  # a refusal of this line alone; `refusal_of` sorts bugs out
             if not isinstance(error, KNOWN):
                 # A traceback does not pass from process to process.

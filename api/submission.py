@@ -139,8 +139,8 @@ async def _answer_chunk(
     """Prepare a chunk, queue it after `before`, then set `queued`, and wait for its answers."""
     prepared = await preparers.prepare(lines, writer.authorities)
     await before.wait()
-    answers = writer.enqueue_each(
-        [line.candidates for line in prepared if isinstance(line, PreparedLine)]
+    answers = writer.enqueue_packed(
+        [line.packed for line in prepared if isinstance(line, PreparedLine)]
     )
     queued.set()
     outcomes = iter(await answers)

@@ -19,6 +19,7 @@ seal            captures of EPCIS events
 control         genesis, keys, mandates, policies
 authority       who may sign what, as of an index
 candidate       a body flattened: what the writer judges, and the rows it becomes
+packing         the same as bytes, from process to process
 admission       the rules between a submission and the log
 errors          every refusal, and its code
 tables          the tables

@@ -21,6 +21,7 @@ from ledger.admission import Submission, prepare
 from ledger.authority import Authorities
 from ledger.batch import Acknowledgement
 from ledger.candidate import Candidate
+from ledger.packing import unpack
 
 Outcome: TypeAlias = tuple[Acknowledgement, ...] | Exception
 """Acknowledgements, or the refusal."""
@@ -58,6 +59,10 @@ class Writer(ABC):
         Outcomes are acknowledgements, every refusal of admission, `WriterFenced`,
         `WriterOverloaded`, and what the policy check raises for a policy it refuses.
         """
+
+    def enqueue_packed(self, submissions: Sequence[bytes]) -> Answers:
+        """The same of submissions that `ledger.packing` made bytes of."""
+        return self.enqueue_each(map(unpack, submissions))
 
     async def enqueue(self, candidates: Sequence[Candidate]) -> tuple[Acknowledgement, ...]:
         """One submission. Raises what would be its outcome."""

@@ -9,13 +9,12 @@ from dataclasses import replace
 import pytest
 
 from api.founding import adopt_policy
-from api.hub import Hub, Line, WriterFailed, candidate_from_wire, candidate_to_wire
+from api.hub import Hub, Line, WriterFailed
 from credit.errors import PolicyError
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.candidate import Candidate
 from ledger.control import KeyBegin, issue_control
-from ledger.entries import Entries
 from ledger.errors import (
     DuplicateConflict,
     LedgerError,
@@ -26,7 +25,7 @@ from ledger.errors import (
 from ledger.sequencer import Sequencer
 from ledger.token import public_key_of, thumbprint
 from tests.api.doors import Doors, fine
-from tests.world import DAIRY, MARKET, TRADER, World, filing, key_of, rows_of_all_tables, seed_of
+from tests.world import MARKET, TRADER, filing, key_of, rows_of_all_tables, seed_of
 
 
 @asynccontextmanager
@@ -48,21 +47,6 @@ async def lines(doors: Doors, count: int = 1) -> AsyncIterator[list[Line]]:
         for line in opened:
             await line.close()
         await hub.close()
-
-
-async def test_a_candidate_of_every_form_travels_unchanged(database_url: str) -> None:
-    async with World.opened(database_url) as world:
-        await world.file(DAIRY, "Dairy")
-        await world.begin_key("dairy", DAIRY.label())
-        await world.capture('{"名":"乳"}'.encode())
-        async with world.database.reading() as session:
-            entries = await Entries(session).read(0, 100)
-        forms = set()
-        for entry in entries:
-            candidate = Candidate.of(entry.body, signature_checked=True)
-            forms.add(candidate.form)
-            assert candidate_from_wire(candidate_to_wire(candidate)) == candidate
-        assert forms == {"control", "statement", "capture"}
 
 
 async def test_a_line_is_answered_as_the_writer_itself_answers(doors: Doors) -> None:
