@@ -3,6 +3,7 @@
     ShownHead     a signed note, and the checkpoint it is over
     shown_head    from the database, at the newest size or at one that is asked for
     served_head   by a process that serves: what it has in memory, if it asks witnesses
+    served_note   the same without its checkpoint, for whoever asks for nothing else
 
 Every proof that leaves the house leads to such a head, so that whoever asks for cosignatures is
 never shown a head that lacks them.
@@ -18,9 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.errors import SizeUnknown
 from ledger.checkpoint import Checkpoint
 from ledger.cosigned import CosignedHeads
+from ledger.database import Database
 from ledger.entries import Entries
 from ledger.note import SignedNote
 from ledger.witness_policy import WitnessPolicy
+from ledger.writer import Writer
 
 if TYPE_CHECKING:
     from api.cosigning import Cosigning
@@ -70,3 +73,19 @@ async def served_head(
     if cosigning is not None:
         return ShownHead.of(cosigning.note)
     return await shown_head(session, policy)
+
+
+async def served_note(
+    database: Database,
+    policy: WitnessPolicy | None,
+    cosigning: Cosigning | None,
+    writer: Writer | None,
+) -> str:
+    """Where a writer runs it says its newest head, and nobody waits for a database that is busy.
+
+    Raises `LedgerEmpty`, `QuorumMissing`.
+    """
+    if policy is None and writer is not None and writer.is_running and writer.note:
+        return writer.note
+    async with database.reading() as session:
+        return str((await served_head(session, policy, cosigning)).note)

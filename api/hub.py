@@ -13,6 +13,7 @@ message is four bytes of length and a JSON object of any of these members:
     submit    [[id, [submission, …]], …]    door to hub; a submission is as `ledger.packing` has it
     answers   [[id, [outcome, …]], …]       hub to door; an outcome is entries, or an error
     size, controls, followed                hub to all: entries, control entries, and those in views
+    note                                    hub to all: the signed head of that size
     running                                 hub to all: whether the writer takes submissions
     awaited   size                          door to hub, hub to all: somebody waits for the views
     followed  size                          views to hub
@@ -131,6 +132,8 @@ class Hub:
         self._authorities = sequencer.authorities
         self._controls = 0
         self._followed = 0
+        self._told: Message = {}
+        """The state that all heard."""
         self._task = asyncio.create_task(self._tell_growth(), name="hub")
 
     async def connect(self, end: socket.socket) -> None:
@@ -175,23 +178,28 @@ class Hub:
     def _answer(self, line: _Messages, number: int, done: Answers) -> None:
         if done.cancelled():
             return
-        if not self._sequencer.is_running:
-            # Whatever stopped it is told to the one who asked; that it stopped, to all.
-            self._tell(running=False)
-        # The size goes along: a client that was answered may ask for it at once.
-        line.say(**self._state())
+        # Goes along, and to all: a client that was answered may ask any door for the head above it.
+        # Whatever stopped the writer is told to the one who asked; that it stopped, to all.
+        self._tell_state()
         line.add("answers", [number, [*map(_outcome_to_wire, done.result())]])
 
-    def _state(self) -> dict[str, int | bool]:
+    def _state(self) -> Message:
         if self._sequencer.authorities is not self._authorities:
             self._authorities = self._sequencer.authorities
             self._controls += 1
         return {
             "size": self._sequencer.tree_size,
+            "note": self._sequencer.note,
             "controls": self._controls,
             "followed": self._followed,
             "running": self._sequencer.is_running,
         }
+
+    def _tell_state(self) -> None:
+        state = self._state()
+        if state != self._told:
+            self._told = state
+            self._tell(**state)
 
     def _tell(self, **values: object) -> None:
         for line in self._lines:
@@ -200,7 +208,7 @@ class Hub:
     async def _tell_growth(self) -> None:
         while True:
             await self._sequencer.grown_beyond(self._sequencer.tree_size)
-            self._tell(**self._state())
+            self._tell_state()
 
 
 class Line(Writer):
@@ -212,6 +220,7 @@ class Line(Writer):
         self._waiting: dict[int, _Asked] = {}
         self._number = 0
         self._tree_size = 0
+        self._note = ""
         self._followed = 0
         self._controls = -1
         self._is_running = True
@@ -237,6 +246,11 @@ class Line(Writer):
     def tree_size(self) -> int:
         """Entries that are durable, as far as was heard."""
         return self._tree_size
+
+    @property
+    def note(self) -> str:
+        """The signed head of those."""
+        return self._note
 
     @property
     def is_running(self) -> bool:
@@ -294,6 +308,7 @@ class Line(Writer):
 
     def _receive(self, message: Message) -> None:
         self._tree_size = message.get("size", self._tree_size)
+        self._note = message.get("note", self._note)
         self._followed = message.get("followed", self._followed)
         self._is_running = message.get("running", self._is_running)
         answers = message.get("answers", ())

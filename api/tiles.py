@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from api.heads import ShownHead, served_head
+from api.heads import ShownHead, served_head, served_note
 from api.service import Service
 from ledger.entries import Entries
 from ledger.errors import QuorumMissing
@@ -62,9 +62,13 @@ class TileDoor:
 
         Raises `LedgerEmpty`, `QuorumMissing`.
         """
-        async with self._service.database.reading() as session:
-            head = await self._head(session)
-        note = str(head.note)
+        service = self._service
+        note = await served_note(
+            service.database,
+            service.settings.witness_policy,
+            service.cosigning,
+            service.sequencer,
+        )
         tag = f'"{hashlib.sha256(note.encode()).hexdigest()[:32]}"'
         headers = {"Cache-Control": NEVER_STALE, "ETag": tag}
         if tag in re.split(r"\s*,\s*", request.headers.get("if-none-match", "").strip()):

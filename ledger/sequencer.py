@@ -214,6 +214,11 @@ class Sequencer(Writer):
         return self._edge.tree_size
 
     @property
+    def note(self) -> str:
+        """The signed head of those; empty before the first, and until a head is read again."""
+        return self._note if self._head_is_known else ""
+
+    @property
     def is_running(self) -> bool:
         """Whether nothing stopped it."""
         return self._task is not None and not self._task.done()

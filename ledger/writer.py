@@ -40,6 +40,11 @@ class Writer(ABC):
 
     @property
     @abstractmethod
+    def note(self) -> str:
+        """The signed head at that size; empty where only the database knows."""
+
+    @property
+    @abstractmethod
     def is_running(self) -> bool:
         """Whether it takes submissions; one that was fenced, or closed, never does again."""
 

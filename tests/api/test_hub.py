@@ -7,14 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from api.founding import adopt_policy
+from api.heads import served_note
 from api.hub import Hub, Line, WriterFailed
 from credit.errors import PolicyError
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.candidate import Candidate
+from ledger.checkpoint import Checkpoint
 from ledger.control import KeyBegin, issue_control
+from ledger.database import Database
 from ledger.errors import (
     DuplicateConflict,
     LedgerError,
@@ -22,6 +26,7 @@ from ledger.errors import (
     SignatureInvalid,
     WriterFenced,
 )
+from ledger.note import SignedNote
 from ledger.sequencer import Sequencer
 from ledger.token import public_key_of, thumbprint
 from tests.api.doors import Doors, fine
@@ -155,6 +160,27 @@ async def test_a_line_hears_how_far_the_views_are_and_hurries_them(doors: Doors)
         assert not waiting.done()
         views.tell_followed(size + 1)
         await asyncio.wait_for(waiting, 10)
+
+
+async def test_every_line_has_the_head_that_covers_an_answer(doors: Doors) -> None:
+    async with lines(doors, 2) as (asked, other):
+        size = other.tree_size
+        (entry,) = await asked.submit(Submission((doors.draft(fine()),)))
+        await other.grown_beyond(size)
+        assert asked.note == other.note == doors.service.writer.note
+        head = Checkpoint.parse(SignedNote.parse(other.note.encode()).text)
+        assert head.tree_size == entry.leaf_index + 1
+
+
+async def test_a_door_reads_the_head_only_when_its_writer_is_gone(doors: Doors) -> None:
+    nowhere = Database.connect("sqlite+aiosqlite:////nowhere/ledger.db")
+    async with lines(doors) as (line,):
+        told = await served_note(nowhere, None, None, line)
+        line._end()
+        with pytest.raises(OperationalError):
+            await served_note(nowhere, None, None, line)
+        assert await served_note(doors.service.database, None, None, line) == told
+    await nowhere.close()
 
 
 async def test_a_line_whose_writer_is_gone_refuses_at_once_and_later(doors: Doors) -> None:
