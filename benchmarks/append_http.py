@@ -14,18 +14,18 @@ commit, against `xin serve` as it starts here: (1) one client; (2) a burst of BU
 (3) SUSTAINED statements more without a pause, in which the views must keep up. Beside them the
 limit that one core has here: Ed25519 verifications a second by PyNaCl.
 
-Five runs on 2026-11-25 at the commit with the figures of the fault campaign. SQLite: 3,830 to 4,480
-a second at 256 clients, median 4,300, 0.24 of what one core verifies, p50 57 ms; the checkpoint
-covered after 179 to 263 ms, median 214; sustained 3,380 to 3,640, median 3,470; one client 3.2 to
-4.5 ms, median 3.4. PostgreSQL: median 3,910, 0.91 of SQLite; p50 61 ms, covered 115 ms, sustained
-3,320, one client 5.1 ms. Before batches went by the driver and streams had preparers: 4,490 and
-4,570, covered 104 and 119 ms, one client 5.4 and 4.6 ms.
+Two runs on 2026-11-25 at the commit in which doors keep the memory of a chunk, with SUSTAINED=0,
+while another developer used the machine lightly. SQLite: 4,880 and 5,010 a second at 256 clients,
+0.28 of what one core verifies, p50 47 ms; the checkpoint covered after 65 and 72 ms; one client 3.0
+and 2.9 ms. PostgreSQL: 4,630 and 3,900, p50 52 and 61 ms, covered after 72 and 84 ms, one client
+3.6 and 5.4 ms. The bounds of 4,000 a second and of 150 ms are met on SQLite.
 
-The bound of 4,000 is met by the median on SQLite; that of 150 ms until the checkpoint covers a
-statement is missed there, and why is not known. Read by one statement of the driver instead of by
-SQLAlchemy, the head was covered after 199 and 217 ms in two short runs: that is not what it is.
+Five runs shortly before, when doors read the checkpoint from the database. SQLite: median 4,300,
+p50 57 ms, covered after 179 to 263 ms, median 214; sustained 3,380 to 3,640, median 3,470.
+PostgreSQL: 3,910, p50 61 ms, covered 115 ms, sustained 3,320.
 
-What follows: `docs/decisions/0032-one-writer-among-several-processes.md`.
+What follows: `docs/decisions/0032-one-writer-among-several-processes.md` and
+`docs/decisions/0040-a-door-shows-the-head-it-was-told.md`.
 """
 
 from __future__ import annotations

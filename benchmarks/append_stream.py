@@ -12,13 +12,17 @@ at once; (3) captures sealed, signed and made durable by two processes that hand
 sequencer, as the doors do. Beside them the limits: twice the Ed25519 verifications of one core, and
 the seals of one core.
 
-Five runs on 2026-11-25 at the commit that remembers a head while the next batch is written. SQLite:
-one stream 7,090 to 7,460 a second, median 7,320; two 5,820 to 7,520, median 7,290, which is 0.22 of
-what two cores verify; 20,400 to 25,500 events, median 23,600, 0.65 of what two cores seal, where
-one core verified 12,600 to 17,800 and sealed 17,600 to 19,900. PostgreSQL, four runs undisturbed:
-one stream 6,390 to 7,090, two 6,740 to 7,080, 0.95 of SQLite; 19,200 to 23,600 events, 0.93. The
-bound of 20,000 events a second is met, that of 10,000 statements is not: of 270 µs of a processor
-that a statement takes here, its signature is 55, so that no two cores pass 36,000.
+Three runs on 2026-11-25 at the commit in which doors keep the memory of a chunk, while another
+developer used the machine lightly. SQLite: one stream 8,580 to 9,700 a second, median 8,720; two
+9,030 to 9,610, median 9,180, which is 0.26 of what two cores verify; 25,200 to 26,600 events, where
+one core verified 16,400 to 18,000 and sealed 18,800 to 20,300. PostgreSQL, two runs: one stream
+8,510 and 8,590, two 8,380 and 8,400; 25,100 and 24,700 events.
+
+Before the usual payload was written and candidates travelled packed: one stream 7,320, two 7,290,
+23,600 events. The bound of 20,000 events a second is met, that of 10,000 statements is not: a
+statement takes 200 to 215 µs of a processor here, of all processes and this client (2), and 1.9
+of 2 cores are busy. Its signature takes 58 of that, reading it 50, form and candidate 11, the
+writer 36 to 40, of which SQLite's thread has half, and most of that in the kernel.
 
 What follows: `docs/decisions/0032-one-writer-among-several-processes.md`.
 """
