@@ -27,6 +27,7 @@
     tiles         the log over HTTP
     proving       proofs of single entries over HTTP, for readers of C2SP and of COSE
     witnessing    a witness over HTTP
+    kind_schemas  what may be stated, as JSON Schema
     openings      the log with all that opens it, for the operator's other homes
     readiness     whether requests should be sent here
 

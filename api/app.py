@@ -7,6 +7,7 @@
     /entries         POST: finished tokens
     /checkpoint  /tile/…  /log-key     the log
     /tlog-proof/…  /receipt/…          proofs of its entries
+    /kinds  /kinds/…                   what may be stated, as JSON Schema
     /schema.graphql  the schema of the caller's tier, as text
     /static/…        what that page is made of
     /openings        the log with all that opens it, for the operator's other homes
@@ -30,6 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import DEMO_ISSUER, DEMO_KEY, Access
 from api.http import EXCEPTION_HANDLERS
+from api.kind_schemas import KindDoor
 from api.openings import OpeningsDoor
 from api.proving import ProofDoor
 from api.readiness import ReadyDoor
@@ -63,6 +65,7 @@ def create_app(service: Service) -> ASGIApp:
     proofs = ProofDoor(service)
     openings = OpeningsDoor(service, access)
     readiness = ReadyDoor(service)
+    kinds = KindDoor()
 
     async def graphql_or_page(request: Request) -> Response:
         return await (graphql.execute if request.method == "POST" else page)(request)
@@ -84,6 +87,8 @@ def create_app(service: Service) -> ASGIApp:
             Route("/tlog-proof/{leaf_index}", proofs.log_proof, methods=["GET"]),
             Route("/receipt/{leaf_index}", proofs.receipt, methods=["GET"]),
             Route("/receipt/consistency/{old_size}", proofs.consistency, methods=["GET"]),
+            Route("/kinds", kinds.kinds, methods=["GET"]),
+            Route("/kinds/{name}", kinds.schema, methods=["GET"]),
             Route("/openings", openings.feed, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
             Route("/readyz", readiness.ready, methods=["GET"]),

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.fault import Fault
 from ledger.database import Database
 
-HEAD = "0007"
+HEAD = "0008"
 BASE = "base"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
@@ -60,8 +60,9 @@ async def migrate(database: Database, *, to: str = HEAD) -> None:
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
             )
-        if await revision(connection) != to:
-            await connection.run_sync(_run, to)
+        found = await revision(connection)
+        if found != to:
+            await connection.run_sync(_run, to, down=to == BASE or (found != BASE and to < found))
 
 
 async def revision(connection: AsyncConnection) -> str:
@@ -100,7 +101,7 @@ async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await connection.close()
 
 
-def _run(connection: Connection, to: str) -> None:
+def _run(connection: Connection, to: str, *, down: bool) -> None:
     # Alembic takes 0.3 s to import, and only this function needs it.
     from alembic import command
     from alembic.config import Config
@@ -109,7 +110,7 @@ def _run(connection: Connection, to: str) -> None:
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    if to == BASE:
+    if down:
         command.downgrade(config, to)
     else:
         command.upgrade(config, to)

@@ -19,9 +19,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
@@ -43,14 +43,15 @@ from ledger.batch import Acknowledgement
 from ledger.canonical import Json
 from ledger.control import Control, Genesis, PolicyAdoption
 from ledger.custodial import custodial_key
-from ledger.custody import Custody
+from ledger.custody import Custody, KeptKey
 from ledger.database import Database
 from ledger.directory import BindingView, EnterpriseView
 from ledger.entries import Entries
-from ledger.errors import LedgerEmpty, TilesAhead
+from ledger.errors import LedgerEmpty, LedgerError, TilesAhead
 from ledger.follower import Follower, View
 from ledger.identity import SubjectLabel
 from ledger.log_keys import LogSigners
+from ledger.referent_reader import ReferentReader
 from ledger.salts import fresh_salts
 from ledger.sequencer import Sequencer
 from ledger.statement import Draft, Statement, Weighing, issue
@@ -97,6 +98,7 @@ class Service:
     following: Views | None
     preparers: Preparers
     cosigning: Cosigning | None = None
+    referents: ReferentReader = field(default_factory=ReferentReader)
 
     @classmethod
     @asynccontextmanager
@@ -247,11 +249,32 @@ class Service:
             weighing=weighing,
             particulars=particulars,
         )
-        key = custodial_key(self.keystore, self.writer.authorities, issuer)
-        statement = await asyncio.to_thread(issue, draft, key, fresh_salts())
-        (acknowledgement,) = await self.writer.submit(Submission((statement,)))
-        await self.followed(acknowledgement.leaf_index + 1)
+        ((acknowledgement,), (statement,)) = await self.state_together([draft])
         return acknowledgement, statement
+
+    async def state_together(
+        self, drafts: Sequence[Draft]
+    ) -> tuple[tuple[Acknowledgement, ...], tuple[Statement, ...]]:
+        """The same for several of one issuer: all of them stand, or none.
+
+        What refuses one of several has a path that begins with its position.
+        """
+        (issuer,) = {draft.issuer for draft in drafts}
+        key = custodial_key(self.keystore, self.writer.authorities, issuer)
+        statements = await asyncio.to_thread(_issued, drafts, key)
+        acknowledgements = await self.writer.submit(Submission(statements))
+        await self.followed(1 + max(one.leaf_index for one in acknowledgements))
+        return acknowledgements, statements
+
+
+def _issued(drafts: Sequence[Draft], key: KeptKey) -> tuple[Statement, ...]:
+    statements = []
+    for position, draft in enumerate(drafts):
+        try:
+            statements.append(issue(draft, key, fresh_salts()))
+        except LedgerError as error:
+            raise (error if len(drafts) == 1 else error.within(position)) from None
+    return tuple(statements)
 
 
 def civil_day(instant: datetime) -> date:

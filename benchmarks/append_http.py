@@ -25,7 +25,7 @@ p50 57 ms, covered after 179 to 263 ms, median 214; sustained 3,380 to 3,640, me
 PostgreSQL: 3,910, p50 61 ms, covered 115 ms, sustained 3,320.
 
 What follows: `docs/decisions/0032-one-writer-among-several-processes.md` and
-`docs/decisions/0040-a-door-shows-the-head-it-was-told.md`.
+`docs/decisions/0041-a-door-shows-the-head-it-was-told.md`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 The names are those of the wire, null where a kind has none. A fact holds no personal data and
 survives the erasure of every particular, so a rating reads facts and nothing else. It takes
-effect on `effective_on`, or where there is none on the day of the decision. Pure.
+effect on `effective_on`, or where there is none on the day of the decision. What it refers to is
+resolved to an index, and only to a fact of the same subject: a rating reads no other. Pure.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ class Fact:
     decided_on: date | None = None
     effective_on: date | None = None
     case: str | None = None
-    refers: str | None = None
+    refers: int | None = None
+    """The leaf index of the statement that it refers to, when that is about the same subject."""
     measures: Mapping[str, int] | None = None
     basis: str | None = None
 
     @classmethod
-    def of(cls, leaf_index: int, weighing: Weighing) -> Self:
-        """The fact that the statement at `leaf_index` states."""
+    def of(cls, leaf_index: int, weighing: Weighing, *, refers: int | None = None) -> Self:
+        """The fact that the statement at `leaf_index` states, referring to the fact at `refers`."""
         return cls(
             leaf_index=leaf_index,
             kind=weighing.kind,
@@ -47,7 +49,7 @@ class Fact:
             decided_on=weighing.decided_on,
             effective_on=weighing.effective_on,
             case=weighing.case,
-            refers=weighing.refers,
+            refers=refers,
             measures=weighing.measures,
             basis=weighing.basis,
         )

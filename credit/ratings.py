@@ -7,6 +7,8 @@
       .of                 a rating by the two clocks, folded from the facts
       .facts_of           a page of a subject's facts, or of those that may be shown on a day
       .facts_of_each      the same of many subjects together
+      .shown              which of some facts may be shown on a day
+      .referring_to       the facts of a subject that refer to some of its facts
       .shards             everybody's facts as shards, in the order of their labels
       .population_size    how many subjects that is
       .with_grade         a page of the subjects whose stored rating has a grade
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -29,6 +31,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Date,
     LargeBinary,
     Row,
@@ -54,11 +57,11 @@ from credit.population import Cutter, Shard
 from credit.publicity import public_from, public_until
 from credit.rating import Rating, rate
 from credit.tables import FactRow, PolicyRow, RatingRow
-from ledger.canonical import decode, encode
+from ledger.canonical import decode, encode, unb64url
 from ledger.control import Control, PolicyAdoption
 from ledger.entries import LoggedEntry
 from ledger.identity import SubjectLabel
-from ledger.statement import Statement
+from ledger.statement import Statement, reference_hash
 from ledger.tables import Label
 
 KEYS_MAX = 500
@@ -146,11 +149,7 @@ class CreditView:
         new_hashes = await _adopt(session, entries)
         policies = await _policies(session)
         newest = policies[-1] if policies else None
-        facts = [
-            (entry.body, Fact.of(entry.leaf_index, entry.body.weighing))
-            for entry in entries
-            if isinstance(entry.body, Statement)
-        ]
+        facts = await _facts_of_entries(session, entries)
         if facts:
             rows = [_fact_values(statement, fact, newest) for statement, fact in facts]
             await session.execute(insert(FactRow), rows)
@@ -257,6 +256,64 @@ class Ratings:
             for row in await self._session.execute(query):
                 facts[row.subject].append(_stated_fact(row))
         return facts
+
+    async def shown(
+        self, places: Collection[tuple[SubjectLabel, int]], *, public_on: date | None
+    ) -> set[tuple[SubjectLabel, int]]:
+        """Of facts by subject and leaf index, those that are there and may be shown that day."""
+        found: set[tuple[SubjectLabel, int]] = set()
+        for keys in _chunks(sorted(places), KEYS_MAX // 2):
+            query = select(FactRow.subject, FactRow.leaf_index).where(
+                FactRow.subject.in_({subject for subject, _ in keys}),
+                FactRow.leaf_index.in_({leaf_index for _, leaf_index in keys}),
+                *_public(public_on),
+            )
+            for subject, leaf_index in await self._session.execute(query):
+                found.add((subject, leaf_index))
+        return found
+
+    async def referring_to(
+        self,
+        places: Collection[tuple[SubjectLabel, int]],
+        *,
+        tree_size: int,
+        as_of: date | None = None,
+        public_on: date | None = None,
+        after: int = -1,
+        limit: int,
+    ) -> dict[tuple[SubjectLabel, int], list[int]]:
+        """Of facts by subject and leaf index, the leaf indexes of those that refer to each.
+
+        At most `limit` for each, beyond the index `after`, as `facts_of` tells them; but `as_of`
+        leaves out what was decided later: a repair notice is there before repair is possible.
+        """
+        found: dict[tuple[SubjectLabel, int], list[int]] = {place: [] for place in places}
+        for keys in _chunks(sorted(found), KEYS_MAX // 2):
+            place = func.row_number().over(
+                partition_by=(FactRow.subject, FactRow.refers), order_by=FactRow.leaf_index
+            )
+            referring = (
+                _stated(tree_size=tree_size, as_of=None, public_on=public_on)
+                .add_columns(place.label("place"))
+                .where(
+                    FactRow.subject.in_({subject for subject, _ in keys}),
+                    FactRow.refers.in_({leaf_index for _, leaf_index in keys}),
+                    FactRow.leaf_index > after,
+                )
+            )
+            if as_of is not None:
+                decided_on = FactRow.decided_on
+                referring = referring.where(or_(decided_on.is_(None), decided_on <= as_of))
+            numbered = referring.subquery()
+            query = (
+                select(numbered.c.subject, numbered.c.refers, numbered.c.leaf_index)
+                .where(numbered.c.place <= limit)
+                .order_by(numbered.c.leaf_index)
+            )
+            for subject, refers, leaf_index in await self._session.execute(query):
+                # A fact refers to one of its own subject, so that no other pair is met.
+                found[subject, refers].append(leaf_index)
+        return found
 
     async def shards(
         self, *, tree_size: int, limit: int = POPULATION_PAGE_MAX
@@ -366,13 +423,58 @@ def _stated(*, tree_size: int, as_of: date | None, public_on: date | None) -> Se
     if as_of is not None:
         takes_effect_on = func.coalesce(FactRow.effective_on, FactRow.decided_on)
         query = query.where(or_(takes_effect_on.is_(None), takes_effect_on <= as_of))
-    if public_on is not None:
-        query = query.where(FactRow.public_from <= public_on, FactRow.public_until >= public_on)
-    return query
+    return query.where(*_public(public_on))
+
+
+def _public(public_on: date | None) -> Sequence[ColumnElement[bool]]:
+    """What may be shown that day; all where that is None."""
+    if public_on is None:
+        return ()
+    return (FactRow.public_from <= public_on, FactRow.public_until >= public_on)
 
 
 def _stated_fact(row: Row[Any]) -> StatedFact:
     return StatedFact(_fact(row), row.issuer, row.public_until)
+
+
+async def _facts_of_entries(
+    session: AsyncSession, entries: Sequence[LoggedEntry]
+) -> list[tuple[Statement, Fact]]:
+    """The statements among `entries`, each with its fact."""
+    stated = [
+        (entry.leaf_index, entry.body) for entry in entries if isinstance(entry.body, Statement)
+    ]
+    wanted = {
+        (statement.subject, unb64url(statement.weighing.refers))
+        for _, statement in stated
+        if statement.weighing.refers is not None
+    }
+    standing = await _standing(session, wanted)
+    facts: list[tuple[Statement, Fact]] = []
+    for leaf_index, statement in stated:
+        refers = statement.weighing.refers
+        index = None if refers is None else standing.get((statement.subject, unb64url(refers)))
+        facts.append((statement, Fact.of(leaf_index, statement.weighing, refers=index)))
+        if wanted:
+            key = (statement.subject, reference_hash(statement.issuer, statement.jti))
+            if key in wanted:
+                standing[key] = leaf_index
+    return facts
+
+
+async def _standing(
+    session: AsyncSession, wanted: Collection[tuple[SubjectLabel, bytes]]
+) -> dict[tuple[SubjectLabel, bytes], int]:
+    """The indexes of facts, by subject and hash of their reference, as far as there are any."""
+    found: dict[tuple[SubjectLabel, bytes], int] = {}
+    for keys in _chunks(sorted(wanted), KEYS_MAX // 2):
+        query = select(FactRow.subject, FactRow.reference, FactRow.leaf_index).where(
+            FactRow.subject.in_({subject for subject, _ in keys}),
+            FactRow.reference.in_({reference for _, reference in keys}),
+        )
+        for subject, reference, leaf_index in await session.execute(query):
+            found[subject, reference] = leaf_index
+    return found
 
 
 async def _adopt(session: AsyncSession, entries: Sequence[LoggedEntry]) -> set[bytes]:
@@ -524,6 +626,7 @@ def _fact_values(statement: Statement, fact: Fact, policy: Policy | None) -> _Va
         "effective_on": fact.effective_on,
         "case": fact.case,
         "refers": fact.refers,
+        "reference": reference_hash(statement.issuer, statement.jti),
         "measures": None if fact.measures is None else encode(dict(fact.measures)).decode("ascii"),
         "basis": fact.basis,
         **_publicity(fact, policy),
@@ -625,6 +728,6 @@ async def _execute_many(session: AsyncSession, statement: Update, values: list[_
     await connection.execute(statement, values)
 
 
-def _chunks(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
-    for first in range(0, len(keys), KEYS_MAX):
-        yield keys[first : first + KEYS_MAX]
+def _chunks(keys: Sequence[_Key], size: int = KEYS_MAX) -> Iterator[Sequence[_Key]]:
+    for first in range(0, len(keys), size):
+        yield keys[first : first + size]

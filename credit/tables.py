@@ -41,7 +41,10 @@ class FactRow(Base):
     effective_on: Mapped[date | None] = mapped_column(Date)
     # `case` is a word of SQL.
     case: Mapped[str | None] = mapped_column("case_id", Name)
-    refers: Mapped[str | None] = mapped_column(Name)
+    refers: Mapped[int | None] = mapped_column(BigInteger)
+    """The fact of the same subject that it refers to."""
+    reference: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES))
+    """By which later facts refer to it; looked up within a subject, so it needs no index."""
     measures: Mapped[str | None] = mapped_column(Text)
     """Canonical JSON."""
     basis: Mapped[str | None] = mapped_column(Name)

@@ -18,6 +18,7 @@ kinds/          what can be stated, one module per kind
 seal            captures of EPCIS events
 control         genesis, keys, mandates, policies
 authority       who may sign what, as of an index
+referents       what statements may refer to, as kinds say
 candidate       a body flattened: what the writer judges, and the rows it becomes
 packing         the same as bytes, from process to process
 admission       the rules between a submission and the log
@@ -39,6 +40,7 @@ resumption      whether a writer may sign on, given what others have seen
 batch           what one transaction adds, decided before it is written
 append          the one hot write, by the drivers
 references      which references the log has, found by the one writer
+referent_reader  what statements refer to, for a process that only reads
 writer          what a door asks of the writer, in whichever process it runs
 cosigned        heads kept with their cosignatures
 sequencer       the one writer

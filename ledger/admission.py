@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.authority import Authorities
-from ledger.candidate import Body, Candidate
+from ledger.candidate import Body, Candidate, other_party
 from ledger.control import Control
 from ledger.errors import (
     LedgerEmpty,
@@ -30,6 +30,7 @@ from ledger.errors import (
 )
 from ledger.identity import Identity, SubjectLabel
 from ledger.kinds import kind_of
+from ledger.referents import Referents
 from ledger.statement import Statement
 from ledger.token import Token
 
@@ -121,6 +122,13 @@ def check_form(body: Body) -> None:
                 raise SubjectMismatch(
                     "sub is not the label of the disclosed subject", path=("payload", "sub")
                 )
+        other = other_party(body)
+        if other is not None and other.subject == body.subject:
+            name = kind_of(body.weighing.kind).other_party
+            assert name is not None
+            raise StatementInvalid(
+                "the other party is the subject itself", path=("particulars", name)
+            )
 
 
 def prepare(submission: Submission, authorities: Authorities) -> tuple[Candidate, ...]:
@@ -143,9 +151,18 @@ def prepare(submission: Submission, authorities: Authorities) -> tuple[Candidate
 
 
 def admit(
-    candidate: Candidate, authorities: Authorities, bindings: Bindings, *, leaf_index: int
+    candidate: Candidate,
+    authorities: Authorities,
+    bindings: Bindings,
+    referents: Referents | None = None,
+    *,
+    leaf_index: int,
 ) -> None:
-    """Whether `candidate` may stand at `leaf_index`. Raises `LedgerError`."""
+    """Whether `candidate` may stand at `leaf_index`; `referents` stand below. Raises `LedgerError`.
+
+    What is wrong is told in one order, wherever batches begin: key, signature, mandate, parties,
+    and then what it refers to.
+    """
     if candidate.control is not None:
         authorities.check(candidate.control)
         return
@@ -167,4 +184,13 @@ def admit(
             raise SubjectUnknown("no binding introduced this label", path=("party",))
         raise SubjectUnknown(
             "no disclosed subject, and no binding introduced this label", path=("payload", "sub")
+        )
+    if candidate.other_label is not None and not bindings.has(candidate.other_label):
+        assert candidate.mandate is not None
+        name = kind_of(candidate.mandate).other_party or ""
+        raise SubjectUnknown("no binding introduced this label", path=("particulars", name))
+    if candidate.refers is not None:
+        known = {} if referents is None else referents.found
+        candidate.refers.check(
+            known.get(candidate.refers.to), issuer=candidate.issuer, subject=candidate.subject
         )

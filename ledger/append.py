@@ -65,6 +65,8 @@ async def known_bindings(session: AsyncSession, candidates: Iterable[Candidate])
             subjects.add(candidate.subject)
         elif candidate.bound_label is not None:
             subjects.add(candidate.bound_label)
+        if candidate.other_label is not None:
+            subjects.add(candidate.other_label)
     found: dict[SubjectLabel, Identity] = {}
     if not subjects:
         return Bindings(found)

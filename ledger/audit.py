@@ -14,6 +14,7 @@
     Opening             a row of the opening store with all that belongs to it
     check_opening       the opening store against a leaf, and who might sign it
     check_authority     whether an issuer might state a body at an index
+    check_referral      whether a statement might refer to what it refers to
     AuditReport         what was audited, when nothing was found
 
 The first tampering is raised as an `AuditFinding` whose path is its position. Attribution goes from
@@ -56,6 +57,7 @@ from ledger.errors import (
     ControlRefused,
     DisclosureChanged,
     EntryChanged,
+    EntryMisreferred,
     EntryMoved,
     EntryUnauthorised,
     EntryUnsigned,
@@ -80,6 +82,7 @@ from ledger.kinds import CAPTURE_MANDATE
 from ledger.log_keys import LogKeys
 from ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash, leaf_hash
 from ledger.note import SignedNote, Verifier
+from ledger.referents import Referent, Referral
 from ledger.seal import Capture, Party, SealedEvent
 from ledger.statement import Statement
 from ledger.tiles import (
@@ -608,6 +611,17 @@ def check_authority(
             body.token.verify(record.public_key)
         except SignatureInvalid as error:
             raise EntryUnsigned(error.message, path=path) from None
+
+
+def check_referral(statement: Statement, found: Referent | None, leaf_index: int) -> None:
+    """`found` is what stands below its index under the name it gives. Raises `EntryMisreferred`."""
+    referral = Referral.of(statement.weighing)
+    if referral is None:
+        return
+    try:
+        referral.check(found, issuer=statement.issuer, subject=statement.subject)
+    except LedgerError as error:
+        raise EntryMisreferred(error.message, path=("entry", leaf_index)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
 
 A few bundles at a time, and 16 captures of one: memory does not grow with the log. A writer may go
 on meanwhile; what it adds is not seen. Every judgement is `ledger.audit`'s, but for one that needs
-the database: that each `(iss, jti)` stands once, and where the writer looks for it.
+the database: that each `(iss, jti)` stands once, and where the writer looks for it. By the same way
+what a statement refers to is found.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from ledger.audit import (
     TreeAudit,
     check_known,
     check_opening,
+    check_referral,
     log_keys_of,
     parts_of,
     signed_checkpoint,
 )
 from ledger.batch import Reference
+from ledger.canonical import unb64url
 from ledger.checkpoint import Checkpoint
 from ledger.control import LOG_LABEL
 from ledger.database import Database
@@ -54,8 +57,9 @@ from ledger.errors import (
 from ledger.log_keys import LogKeys
 from ledger.merkle import HASH_BYTES
 from ledger.note import SignedNote, Verifier
-from ledger.references import digest_of, entries_in_table, find
+from ledger.references import digest_in, digest_of, entries_in_table, find, statements_at
 from ledger.seal import Capture, SealedEvent
+from ledger.statement import Statement
 from ledger.tables import (
     CaptureRow,
     CheckpointRow,
@@ -178,6 +182,7 @@ async def _audit(
         opened = log.openings(first, tile.width)
         opening = await anext(opened, None)
         stated: list[Reference] = []
+        referring: list[tuple[int, Statement]] = []
         for leaf_index, leaf in enumerate(entries, first):
             while covering[0].tree_size <= leaf_index:
                 covering.popleft()
@@ -193,8 +198,11 @@ async def _audit(
             )
             events += len(body.events) if isinstance(body, Capture) else 0
             stated.append((body.issuer, body.jti))
+            if isinstance(body, Statement) and body.weighing.refers is not None:
+                referring.append((leaf_index, body))
             opening = await anext(opened, None)
         await log.check_references(first, stated)
+        await log.check_referrals(referring)
     tree.finish()
     await log.check_end(head.tree_size)
     if log_keys is None or leaves.authorities.log_keys != log_keys:
@@ -381,6 +389,28 @@ class StoredLog:
                         f"{reference[1]!r} of this issuer stands at entry {other} too",
                         path=("entry", leaf_index),
                     )
+
+    async def check_referrals(self, referring: Sequence[tuple[int, Statement]]) -> None:
+        """That what these refer to stands below them, and may be referred to.
+
+        Their own references are checked before, so that all below them have been.
+        Raises `EntryMisreferred`.
+        """
+        if not referring:
+            return
+        names = {statement.weighing.refers or "" for _, statement in referring}
+        digests = [digest_in(unb64url(name)) for name in names]
+        indexes = [leaf_index for _, leaf_index in await find(self._session, digests)]
+        for digest in digests:
+            indexes += self._unlisted.get(digest, ())
+        last, _ = referring[-1]
+        below = [leaf_index for leaf_index in indexes if leaf_index < last]
+        found = await statements_at(self._session, below)
+        for leaf_index, statement in referring:
+            referent = found.get(statement.weighing.refers or "")
+            if referent is not None and referent.leaf_index >= leaf_index:
+                referent = None
+            check_referral(statement, referent, leaf_index)
 
     async def _reference(self, leaf_index: int) -> Reference | None:
         query = select(OpeningRow.issuer, OpeningRow.jti).where(OpeningRow.leaf_index == leaf_index)

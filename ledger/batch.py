@@ -22,6 +22,7 @@ from ledger.candidate import Candidate
 from ledger.errors import DuplicateConflict, LedgerError
 from ledger.identity import SubjectLabel
 from ledger.merkle import Hash, leaf_hash
+from ledger.referents import Referent, Referents
 
 Reference: TypeAlias = tuple[SubjectLabel, str]
 """Issuer and jti."""
@@ -60,6 +61,7 @@ class Batch:
     authorities: Authorities
     bindings: Bindings
     known: MutableMapping[Reference, Known]
+    referents: Referents = field(default_factory=Referents)
     admitted: list[Admitted] = field(default_factory=list)
 
     def decide(self, candidates: Sequence[Candidate]) -> tuple[Acknowledgement, ...]:
@@ -68,7 +70,7 @@ class Batch:
             return (self._decide_one(candidates[0]),)
         added: dict[Reference, Known] = {}
         known = ChainMap(added, self.known)
-        trial = Batch(self.tree_size, self.authorities, self.bindings, known)
+        trial = Batch(self.tree_size, self.authorities, self.bindings, known, self.referents)
         acknowledgements = []
         for position, candidate in enumerate(candidates):
             try:
@@ -77,6 +79,7 @@ class Batch:
                 raise error.within(position) from None
         self.tree_size = trial.tree_size
         self.authorities, self.bindings = trial.authorities, trial.bindings
+        self.referents = trial.referents
         self.known.update(added)
         self.admitted += trial.admitted
         return tuple(acknowledgements)
@@ -94,10 +97,14 @@ class Batch:
                 )
             return Acknowledgement(known.leaf_index, known.leaf_hash, duplicate=True)
         leaf_index = self.tree_size
-        admit(candidate, self.authorities, self.bindings, leaf_index=leaf_index)
+        admit(candidate, self.authorities, self.bindings, self.referents, leaf_index=leaf_index)
         if candidate.control is not None:
             self.authorities = self.authorities.after(candidate.control, leaf_index)
         self.bindings = self.bindings.after(candidate)
+        if self.referents.wanted and candidate.form == "statement":
+            assert candidate.mandate is not None
+            referent = Referent(leaf_index, candidate.issuer, candidate.subject, candidate.mandate)
+            self.referents = self.referents.after(candidate.jti, referent)
         hash_ = leaf_hash(candidate.leaf)
         self.admitted.append(Admitted(leaf_index, hash_, candidate))
         self.known[reference] = Known(leaf_index, hash_, candidate.content_hash)

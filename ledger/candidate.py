@@ -5,6 +5,7 @@
     Candidate.of    from a body that `ledger.admission.check_form` let pass
     CaptureParts    what opens a capture: context, party and events
     leaf_of         the bytes in the tree, ARCHITECTURE §3
+    other_party     whom a statement names besides its subject
     form_of         the form of a leaf in one word
 
 Parsing and verifying cost many times what deciding and writing cost, and need nothing of the log.
@@ -18,8 +19,9 @@ from typing import NamedTuple, TypeAlias
 
 from ledger.control import Control
 from ledger.identity import Identity, SubjectLabel
-from ledger.kinds import CAPTURE_MANDATE
-from ledger.seal import Capture, SealedEvent
+from ledger.kinds import CAPTURE_MANDATE, KINDS
+from ledger.referents import Referral
+from ledger.seal import Capture, Party, SealedEvent
 from ledger.statement import Statement
 from ledger.tiles import ENTRY_BYTES_MAX
 
@@ -51,6 +53,8 @@ class Candidate(NamedTuple):
     """What its issuer must have a mandate for; None where a party speaks for itself."""
     bound_label: SubjectLabel | None = None
     """A label that a binding must have introduced; None where the subject is named."""
+    other_label: SubjectLabel | None = None
+    """The same of another party than the subject."""
     binds: Identity | None = None
     """The one-person business that it binds to its subject label."""
     weighing: str = ""
@@ -58,6 +62,7 @@ class Candidate(NamedTuple):
     particulars: str = ""
     capture: CaptureParts | None = None
     control: Control | None = None
+    refers: Referral | None = None
 
     @classmethod
     def of(cls, body: Body, *, signature_checked: bool) -> Candidate:
@@ -117,6 +122,16 @@ def form_of(body: Body) -> str:
             return "control"
 
 
+def other_party(statement: Statement) -> Party | None:
+    """Whom a statement names besides its subject, where its kind names anybody."""
+    kind = KINDS.get(statement.weighing.kind)
+    name = None if kind is None else kind.other_party
+    named = None if name is None else statement.particulars.get(name)
+    if not isinstance(named, dict):
+        return None
+    return Party.parse(str(named["scheme"]), str(named["id"]))
+
+
 def _of_statement(statement: Statement, signature_checked: bool) -> Candidate:
     binds = bound_label = None
     subject = statement.particulars.get("subject")
@@ -125,6 +140,7 @@ def _of_statement(statement: Statement, signature_checked: bool) -> Candidate:
         binds = Identity.parse(str(subject["scheme"]), str(subject["id"]))
     elif subject is None:
         bound_label = statement.subject
+    other = other_party(statement)
     return Candidate(
         "statement",
         statement.issuer,
@@ -137,10 +153,12 @@ def _of_statement(statement: Statement, signature_checked: bool) -> Candidate:
         signature_checked,
         mandate=statement.weighing.kind,
         bound_label=bound_label,
+        other_label=other.subject if other is not None and other.scheme == "label" else None,
         binds=binds,
         # Token, both of these, and a tilde are the presentation again; see `ledger.entries`.
         weighing=statement.weighing_texts,
         particulars=statement.particular_texts,
+        refers=Referral.of(statement.weighing),
     )
 
 

@@ -14,6 +14,8 @@
     ├── SubjectMismatch       a label that does not belong to the disclosed subject
     ├── SubjectUnknown        a person's label that no binding introduced
     ├── SubjectAlreadyBound   a binding for a label or a person that has one
+    ├── ReferentUnknown       nothing below the entry is what it refers to
+    ├── ReferentUnfit         a statement that this one may not refer to
     ├── KeyUnknown            no key with that thumbprint was ever begun
     ├── KeyEnded              the key's end precedes the entry
     ├── IssuerMismatch        the key belongs to another issuer
@@ -98,6 +100,7 @@
         ├── ReferenceRepeated   a reference that stands at two entries
         ├── ReferenceUnlisted   an entry whose reference the writer would not find
         ├── EntryUnauthorised   no key or mandate was in force at that index
+        ├── EntryMisreferred    what a statement refers to is not there, or may not be referred to
         └── EntryUnsigned       a statement or capture whose signature does not verify
 
 `path` names the offending field from the outside in. A message never holds a secret.
@@ -173,6 +176,14 @@ class SubjectUnknown(LedgerError):
 
 class SubjectAlreadyBound(LedgerError):
     code = "LEDGER_SUBJECT_ALREADY_BOUND"
+
+
+class ReferentUnknown(LedgerError):
+    code = "LEDGER_REFERENT_UNKNOWN"
+
+
+class ReferentUnfit(LedgerError):
+    code = "LEDGER_REFERENT_UNFIT"
 
 
 class KeyUnknown(LedgerError):
@@ -517,6 +528,10 @@ class ReferenceUnlisted(AuditFinding):
 
 class EntryUnauthorised(AuditFinding):
     code = "AUDIT_UNAUTHORISED"
+
+
+class EntryMisreferred(AuditFinding):
+    code = "AUDIT_MISREFERRED"
 
 
 class EntryUnsigned(AuditFinding):

@@ -19,11 +19,12 @@ from ledger.candidate import Candidate, CaptureParts
 from ledger.canonical import b64url, unb64url
 from ledger.control import Control
 from ledger.identity import Identity, Scheme
+from ledger.referents import Referral
 from ledger.seal import SealedEvent
 from ledger.token import Token
 
-_CONTENT_HASH, _LEAF, _BINDS, _CAPTURE, _CONTROL = map(
-    Candidate._fields.index, ("content_hash", "leaf", "binds", "capture", "control")
+_CONTENT_HASH, _LEAF, _BINDS, _CAPTURE, _CONTROL, _REFERS = map(
+    Candidate._fields.index, ("content_hash", "leaf", "binds", "capture", "control", "refers")
 )
 
 
@@ -54,6 +55,8 @@ def _fields(candidate: Candidate) -> list[Any]:
         opened = [[event.raw.decode("utf-8"), b64url(event.secret)] for event in events]
         fields[_CAPTURE] = [context.decode("utf-8"), scheme, identifier, opened]
     fields[_CONTROL] = None
+    if candidate.refers is not None:
+        fields[_REFERS] = list(candidate.refers)
     return fields
 
 
@@ -67,6 +70,8 @@ def _candidate(fields: list[Any]) -> Candidate:
         context, scheme, identifier, opened = fields[_CAPTURE]
         events = [SealedEvent(raw.encode(), unb64url(secret)) for raw, secret in opened]
         fields[_CAPTURE] = CaptureParts(context.encode(), scheme, identifier, tuple(events))
+    if fields[_REFERS] is not None:
+        fields[_REFERS] = Referral(*fields[_REFERS])
     candidate = Candidate._make(fields)
     if candidate.form == "control":
         return candidate._replace(control=Control.parse(Token.parse(candidate.token)))

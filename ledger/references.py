@@ -4,11 +4,13 @@
     References          those of one sequencer, as of its tree size
     References.opened   from the database; brings the table to less than a run behind the log
     References.known    index, content hash and leaf hash of the references that the log has
+    References.referents   the statements that some candidates refer to
     References.write_run   the table's rows, in the transaction of the batch that fills a run
     References.take     what a committed batch added
-    digest_of           by which a reference is found
+    digest_of           by which a reference is found; digest_in, by its hash
     entries_in_table    how far the table goes
     find                what the table has under some digests
+    statements_at       those at some indexes, by the hashes of their references
     forget              empties the table
 
 Issuers draw references in no order. An index that takes each as it comes is touched at as many
@@ -22,7 +24,6 @@ digest only finds an entry, whose reference decides.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Self
 
 import orjson
@@ -32,15 +33,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ledger.batch import Admitted, Known, Reference
 from ledger.candidate import Candidate
+from ledger.canonical import unb64url
 from ledger.database import Database
 from ledger.driver import fetch_all, insert_many
 from ledger.errors import ProofInvalid, WriterFenced
 from ledger.identity import SubjectLabel
 from ledger.merkle import leaf_hash
-from ledger.tables import CheckpointRow, EntryRow, OpeningRow, ReferenceRow, ReferenceRunRow
+from ledger.referents import Referent, Referents, kind_in
+from ledger.statement import reference_hash, refers_to
+from ledger.tables import (
+    CheckpointRow,
+    DisclosureRow,
+    EntryRow,
+    OpeningRow,
+    ReferenceRow,
+    ReferenceRunRow,
+)
 
 RUN_ENTRIES = 65_536
 """Kept in memory at most, some 15 MB; these and the batch that fills them are a run."""
+
+LOOKUP_ENTRIES = 1_000
+"""Of one query by index: far fewer than a statement of SQL may have parameters."""
 
 _COLUMNS = ("digest", "leaf_index")
 
@@ -120,6 +134,17 @@ class References:
                 known.setdefault((issuer, jti), entry)
         return known
 
+    async def referents(self, session: AsyncSession, candidates: Iterable[Candidate]) -> Referents:
+        """What these refer to, as far as the log has it. Asks nothing where none of them does."""
+        referrals = [item.refers for item in candidates if item.refers is not None]
+        if not referrals:
+            return Referents()
+        digests = {digest_in(unb64url(referral.to)) for referral in referrals}
+        indexes = [index for _, index in await find(session, list(digests))]
+        for digest in digests:
+            indexes += self._recent.get(digest, ())
+        return Referents.of(await statements_at(session, indexes), referrals)
+
     async def write_run(self, session: AsyncSession, admitted: Sequence[Admitted]) -> bool:
         """The rows of all in memory and of these, if they fill a run; says whether they do.
 
@@ -149,8 +174,11 @@ class References:
 
 def digest_of(issuer: SubjectLabel, jti: str) -> int:
     """Eight bytes of SHA-256 as a signed number. Where two references share it, both are found."""
-    # Neither has a space, so no two references are one text.
-    hashed = sha256(f"{issuer} {jti}".encode("ascii")).digest()
+    return digest_in(reference_hash(issuer, jti))
+
+
+def digest_in(hashed: bytes) -> int:
+    """The digest of the reference with that hash (`ledger.statement.reference_hash`)."""
     return int.from_bytes(hashed[:8], "big", signed=True)
 
 
@@ -168,6 +196,28 @@ async def find(session: AsyncSession, digests: Sequence[int]) -> list[tuple[int,
     else:
         rows = await fetch_all(connection, _FIND_POSTGRESQL, (digests,))
     return [(digest, leaf_index) for digest, leaf_index in rows]
+
+
+async def statements_at(session: AsyncSession, indexes: Sequence[int]) -> dict[str, Referent]:
+    """The statements at these indexes, as `refers` names them; each name has its first."""
+    found: dict[str, Referent] = {}
+    for first in range(0, len(indexes), LOOKUP_ENTRIES):
+        query = (
+            select(
+                OpeningRow.leaf_index,
+                OpeningRow.issuer,
+                OpeningRow.subject,
+                OpeningRow.jti,
+                DisclosureRow.weighing,
+            )
+            .join(DisclosureRow, DisclosureRow.leaf_index == OpeningRow.leaf_index)
+            .where(OpeningRow.leaf_index.in_(indexes[first : first + LOOKUP_ENTRIES]))
+        )
+        for leaf_index, issuer, subject, jti, weighing in await session.execute(query):
+            name = refers_to(issuer, jti)
+            if name not in found or leaf_index < found[name].leaf_index:
+                found[name] = Referent(leaf_index, issuer, subject, kind_in(weighing))
+    return found
 
 
 def _rows_of(admitted: Sequence[Admitted]) -> list[tuple[int, int]]:

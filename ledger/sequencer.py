@@ -8,7 +8,7 @@ There is no batch delay: whatever is queued when the last commit ends is the nex
 client alone waits one commit, and many share one. A batch is one transaction, in this order:
 
     1. look up every (issuer, jti), in memory and in its table (`ledger.references`): known content
-       is answered with its first index
+       is answered with its first index; and likewise what statements refer to
     2. decide each submission at the indexes it would get (`ledger.admission`)
     3. insert entries, tokens, disclosures, captures, events and bindings, and the run of references
        if this batch fills one
@@ -394,6 +394,7 @@ class Sequencer(Writer):
                 self._authorities,
                 await known_bindings(session, candidates),
                 await self._references.known(session, candidates),
+                await self._references.referents(session, candidates),
             )
             for item in waiting:
                 try:

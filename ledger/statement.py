@@ -6,6 +6,8 @@
     Statement.parse      token and all its disclosures to a statement; no signature is judged here
     Draft, issue         the way out: members and salts to a signed statement
     check_reference      the form of a `jti`; check_instant of an `iat`, label_member of a label
+    reference_hash       what a reference hashes to: by it one statement refers to another
+    refers_to            the same in base64url, as the member `refers` has it
 
 ARCHITECTURE §3. Every digest of the payload is met by exactly one disclosure and the other way
 round, so that there is nothing in a statement the log has not seen. Pure: salts are an argument.
@@ -22,7 +24,7 @@ from datetime import date
 from enum import Enum
 from typing import Self, cast
 
-from ledger.canonical import INTEGER_LIMIT, Json, encode_known
+from ledger.canonical import INTEGER_LIMIT, Json, b64url, encode_known
 from ledger.custody import KeptKey
 from ledger.disclosure import WEIGHING, Disclosure, split_presentation
 from ledger.errors import DisclosureInvalid, LabelInvalid, StatementInvalid
@@ -32,6 +34,11 @@ from ledger.token import Token, TokenType, sign
 _REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MEASURE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+
+REFERENCE_HASH_PATTERN = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"
+"""32 bytes in base64url that encode to the same text again, as `refers` has them."""
+
+_REFERENCE_HASH = re.compile(REFERENCE_HASH_PATTERN[1:-1], re.ASCII)
 
 MEASURES_MAX = 32
 """Of one statement: a fine, items seized, the parts of a score."""
@@ -63,6 +70,7 @@ class Weighing:
     effective_on: date | None = None
     case: str | None = None
     refers: str | None = None
+    """What `refers_to` says of the statement that is referred to."""
     measures: Mapping[str, int] | None = None
     basis: str | None = None
 
@@ -87,7 +95,7 @@ class Weighing:
             decided_on=_day(values, "decided_on"),
             effective_on=_day(values, "effective_on"),
             case=_text(values, "case"),
-            refers=_text(values, "refers"),
+            refers=_refers(values["refers"]),
             measures=_measures(values["measures"]),
             basis=_text(values, "basis"),
         )
@@ -222,6 +230,16 @@ def issue(draft: Draft, key: KeptKey, salts: Iterator[bytes]) -> Statement:
     return Statement.parse(token, [item.text for item in (*weighing.values(), *particulars)])
 
 
+def reference_hash(issuer: SubjectLabel, jti: str) -> bytes:
+    """SHA-256 of issuer and jti with a space between, which neither has."""
+    return hashlib.sha256(f"{issuer} {jti}".encode("ascii")).digest()
+
+
+def refers_to(issuer: SubjectLabel, jti: str) -> str:
+    """What a statement says that refers to that one: known before either is admitted."""
+    return b64url(reference_hash(issuer, jti))
+
+
 def check_reference(jti: Json) -> str:
     """An issuer's own reference. Raises `StatementInvalid`."""
     if not isinstance(jti, str) or not _REFERENCE.fullmatch(jti):
@@ -318,6 +336,16 @@ def _text(values: Mapping[str, Json], name: str) -> str | None:
     ):
         raise StatementInvalid(
             f"{name} is no text of 1 to {WEIGHING_TEXT_MAX} printable characters", path=(name,)
+        )
+    return value
+
+
+def _refers(value: Json) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _REFERENCE_HASH.fullmatch(value):
+        raise StatementInvalid(
+            "refers is not the hash of a reference, 32 bytes in base64url", path=("refers",)
         )
     return value
 

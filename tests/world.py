@@ -2,6 +2,7 @@
 
     World              a founded log on a fresh database, with a registry and a market authority
     World.opened       the context in which a test plays
+    World.widen        lets both authorities state every kind
     World.state        state one statement and hand it to the sequencer
     World.draft        the same, only signed
     draft_about        the same, only put together
@@ -37,6 +38,7 @@ from ledger.control import (
 )
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
+from ledger.kinds import CAPTURE_MANDATE, KINDS
 from ledger.log_keys import LogSigners
 from ledger.note import Signer
 from ledger.salts import fresh_salts
@@ -57,6 +59,7 @@ CARRIER = Identity.parse("uscc", "91152501MA0XY0037Y")
 PERSON = Identity.parse("uscc", "92150102MA0XY0045P")
 
 ALL_KINDS = ("binding", "capture", "enforcement", "filing", "fraud-case", "inspection", "ip-case")
+"""What an authority may state from the beginning; `World.widen` adds the others."""
 
 
 def seed_of(name: str) -> bytes:
@@ -136,6 +139,12 @@ class World:
         for name, identity in (("registry", REGISTRY), ("market", MARKET)):
             await self.begin_key(name, identity.label())
             await self.control(Mandate(identity.label(), ALL_KINDS))
+
+    async def widen(self) -> None:
+        """From here on both authorities may state every kind there is."""
+        for identity in (REGISTRY, MARKET):
+            kinds = tuple(sorted((*KINDS, CAPTURE_MANDATE)))
+            await self.control(Mandate(identity.label(), kinds))
 
     async def begin_key(self, name: str, issuer: SubjectLabel) -> None:
         """The key called `name` begins to sign for an issuer."""

@@ -6,11 +6,17 @@ nodes         Relay: global identifiers, cursors, pages
 clocks        asOf and knownAt
 session       what one request knows: the caller, the clocks, batched loads
 outcome       Refusal, and what else a field may answer in place of its type
-statement     statements, one type per kind
+statement     what all statements share
+findings      those about goods or premises
+life_cycles   those that follow a decision
+standing      those about who an enterprise is, what it holds, whom it is related to
+kinds         the type of each kind
 enterprise    enterprises and their ratings
 log           checkpoint and entries
 trace         where goods came from and went
 query         the root of reading
+inputs        what officers write down, one type per kind
+recording     the mutations that state it
 mutation      the root of writing
 limits        what a document may cost, counted before it runs
 door          POST /graphql

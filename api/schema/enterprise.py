@@ -1,6 +1,6 @@
 """Enterprises and their credit in the graph.
 
-    Enterprise, EnterpriseConnection, EnterpriseEdge, EnterpriseFilter, Identifier
+    Enterprise, EnterpriseConnection, EnterpriseEdge, EnterpriseFilter
     CreditRating, Reason, RatingChange, PolicyName
     enterprise_of    a label to its window, as far as the caller may know of it
     resolve_subject  the label behind what a caller wrote
@@ -38,6 +38,7 @@ from api.schema.outcome import Refusal, refused
 from api.schema.scalars import Day, Natural
 from api.schema.session import Info, Rated, Session
 from api.schema.statement import (
+    Identifier,
     Names,
     Statement,
     StatementConnection,
@@ -52,20 +53,6 @@ from ledger import directory
 from ledger.identity import Identity, Scheme, SubjectLabel, parse_label
 from ledger.merkle import Hash
 from ledger.tables import LABEL_CHARACTERS
-
-strawberry.enum(
-    Scheme,
-    name="IdentifierScheme",
-    description="Whose numbering: USCC is GB 32100, FEI the US FDA, LEI ISO 17442, INN Russian.",
-)
-
-
-@strawberry.type(description="A party in its own numbering scheme.")
-class Identifier:
-    """Scheme and identifier."""
-
-    scheme: Scheme = strawberry.field(description="Whose numbering it is.")
-    value: str = strawberry.field(description="The identifier, its check characters verified.")
 
 
 @strawberry.type(description="A policy of rating: data in the log, named by its hash.")

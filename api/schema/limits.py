@@ -44,7 +44,7 @@ ROOT_FIELDS_MAX = 50
 TRACES_MAX = 5
 """Each walks at most as far as its own bounds, which is most of a second of one core."""
 
-_PAGES = frozenset({"enterprises", "statements"})
+_PAGES = frozenset({"enterprises", "referredBy", "statements"})
 
 
 def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -1,10 +1,8 @@
 """The root of writing. An officer's portal calls the typed mutations; systems send finished tokens.
 
-    InspectionInput, EnforcementInput, FraudCaseInput, IpCaseInput   what an officer records
-    DocumentInput, ProductInput      what it may carry
-    Recorded, Submitted, Captured    what was done
-    Acknowledged, CaptureSigner      where it stands, and whose hand signed
-    Mutation                         the fields
+    Mutation                         the fields; those of single kinds are `api.schema.recording`'s
+    Submitted, Captured              what was done
+    CaptureSigner                    whose hand signed
 
 The server signs with the key that the credential's authority placed in its custody. The
 `idempotencyKey` becomes the statement's reference: sent again, the same content is answered with
@@ -27,238 +25,20 @@ from api.access import Tier
 from api.errors import KNOWN, EnterpriseUnknown, TierForbidden
 from api.founding import DOOR_LABEL, DOOR_NAME
 from api.lines import parse_statements
-from api.schema.enterprise import resolve_subject
 from api.schema.outcome import Refusal
-from api.schema.scalars import Day, Natural
+from api.schema.recording import Acknowledged, Recording, named_subject
 from api.schema.session import Info, Session
-from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described, only
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
-from ledger.canonical import Json
 from ledger.custodial import custodial_key
 from ledger.custody import KeptKey
-from ledger.directory import Directory
-from ledger.errors import EntryUnknown, KeyNotKept
+from ledger.errors import KeyNotKept
 from ledger.identity import Identity, SubjectLabel
-from ledger.merkle import Hash
 from ledger.seal import SECRET_BYTES, Capture, Party
-from ledger.statement import Severity, Weighing, check_reference
+from ledger.statement import check_reference
 from traceability.capture import seal_document
 from traceability.document import Document
-
-
-@strawberry.input(description="A document behind a statement, by its digest.")
-class DocumentInput:
-    """A document by its digest."""
-
-    name: str = strawberry.field(description="What it is called; 1 to 200 characters.")
-    sha256: str = strawberry.field(description="SHA-256 of its bytes, 64 hexadecimal digits.")
-
-
-@strawberry.input(description="The goods a statement is about.")
-class ProductInput:
-    """Goods in words and numbers."""
-
-    name: str | None = strawberry.field(default=None, description="In words; 1 to 200 characters.")
-    code: str | None = strawberry.field(
-        default=None, description="The authority's own product code; 1 to 32 characters."
-    )
-    gtin: str | None = strawberry.field(
-        default=None, description="GS1 trade item number, 14 digits."
-    )
-    lot: str | None = strawberry.field(
-        default=None, description="The producer's lot; 1 to 20 characters."
-    )
-    serial: str | None = strawberry.field(
-        default=None, description="The producer's serial number; 1 to 20 characters."
-    )
-
-
-@strawberry.input
-class _FindingInput:
-    """What the inputs of all four kinds share; no type of the schema by itself."""
-
-    subject: str = strawberry.field(
-        description="Whom it is about: a social credit identifier, `<scheme>:<identifier>`, or "
-        "the label of a filed enterprise or bound person."
-    )
-    code: str = strawberry.field(description="What was found or done: a code of the kind.")
-    outcome: str = strawberry.field(description="How it ended: an outcome of the kind.")
-    decided_on: Day = strawberry.field(
-        description="The day of the decision; publicity and decay count from here."
-    )
-    idempotency_key: str = strawberry.field(
-        description="Becomes the statement's reference: 1 to 64 characters of A-Za-z0-9._:-, "
-        "never used by this authority for anything else."
-    )
-    severity: Severity | None = strawberry.field(
-        default=None, description="Needed where the outcome has a gravity, refused where not."
-    )
-    occurred_on: Day | None = strawberry.field(default=None, description="The day it happened.")
-    effective_on: Day | None = strawberry.field(
-        default=None, description="The day from which it holds, if not that of the decision."
-    )
-    basis: str | None = strawberry.field(
-        default=None, description="What it rests on: lab, field or document."
-    )
-    case: str | None = strawberry.field(
-        default=None,
-        description="Joins the statements of one matter: a random identifier, 1 to 64 characters.",
-    )
-    refers: str | None = strawberry.field(
-        default=None, description="The commitment of the statement it refers to, from its leaf."
-    )
-    text: str | None = strawberry.field(
-        default=None, description="The finding in words; 1 to 2,000 characters. Erasable."
-    )
-    number: str | None = strawberry.field(
-        default=None, description="The number of the decision; 1 to 64 characters. Erasable."
-    )
-    place: str | None = strawberry.field(
-        default=None, description="Where it happened; 1 to 200 characters. Erasable."
-    )
-    product: ProductInput | None = strawberry.field(default=None, description="The goods.")
-    documents: list[DocumentInput] | None = strawberry.field(
-        default=None, description="Documents behind it, 32 at most."
-    )
-    synthetic: bool = strawberry.field(
-        default=False, description="True for invented demonstration data."
-    )
-
-    def weighing(self, kind: str, measures: dict[str, Natural | None]) -> Weighing:
-        """The members that weigh."""
-        given: dict[str, int] = {
-            name: value for name, value in measures.items() if value is not None
-        }
-        return Weighing(
-            kind=kind,
-            code=self.code,
-            outcome=self.outcome,
-            severity=self.severity,
-            occurred_on=self.occurred_on,
-            decided_on=self.decided_on,
-            effective_on=self.effective_on,
-            case=self.case,
-            refers=self.refers,
-            measures=given or None,
-            basis=self.basis,
-        )
-
-    def particulars(self, identity: Identity | None, **more: Json) -> dict[str, Json]:
-        """The erasable members; an organisation is named, a person's label is not."""
-        product = self.product or ProductInput()
-        members: dict[str, Json] = {
-            "text": self.text,
-            "number": self.number,
-            "place": self.place,
-            "product": product.name,
-            "product_code": product.code,
-            "gtin": product.gtin,
-            "lot": product.lot,
-            "serial": product.serial,
-            "synthetic": self.synthetic or None,
-            **more,
-        }
-        if self.documents is not None:
-            members["documents"] = [
-                {"name": document.name, "sha256": document.sha256} for document in self.documents
-            ]
-        if identity is not None and not identity.is_person:
-            members["subject"] = {"id": identity.identifier, "scheme": identity.scheme.value}
-        return {name: value for name, value in members.items() if value is not None}
-
-
-@strawberry.input(description="What an inspection found.")
-class InspectionInput(_FindingInput):
-    """Kind `inspection`."""
-
-    samples: Natural | None = strawberry.field(default=None, description="Samples taken.")
-    samples_failed: Natural | None = strawberry.field(
-        default=None, description="Samples that failed."
-    )
-    charges: list[str] | None = strawberry.field(
-        default=None, description="Legal charges as the authority numbers them, 32 at most."
-    )
-
-
-@strawberry.input(description="What an authority did against an enterprise.")
-class EnforcementInput(_FindingInput):
-    """Kind `enforcement`."""
-
-    fine_fen: Natural | None = strawberry.field(
-        default=None, description="The fine, in fen (0.01 CNY)."
-    )
-    confiscated_fen: Natural | None = strawberry.field(
-        default=None, description="What was confiscated, in fen (0.01 CNY)."
-    )
-    items_seized: Natural | None = strawberry.field(default=None, description="Items seized.")
-    suspension_days: Natural | None = strawberry.field(
-        default=None, description="How long business is suspended, in days."
-    )
-    charges: list[str] | None = strawberry.field(
-        default=None, description="Legal charges as the authority numbers them, 32 at most."
-    )
-
-
-@strawberry.input(description="Where a case of commercial fraud stands.")
-class FraudCaseInput(_FindingInput):
-    """Kind `fraud-case`."""
-
-    loss_fen: Natural | None = strawberry.field(
-        default=None, description="The loss, in fen (0.01 CNY)."
-    )
-    items: Natural | None = strawberry.field(default=None, description="Items concerned.")
-    charges: list[str] | None = strawberry.field(
-        default=None, description="Legal charges as the authority numbers them, 32 at most."
-    )
-
-
-@strawberry.input(description="Where a case of an infringed right stands.")
-class IpCaseInput(_FindingInput):
-    """Kind `ip-case`."""
-
-    items_seized: Natural | None = strawberry.field(default=None, description="Items seized.")
-    value_fen: Natural | None = strawberry.field(
-        default=None, description="What they are worth, in fen (0.01 CNY)."
-    )
-    right_holder: str | None = strawberry.field(
-        default=None, description="Whose right it is; 1 to 200 characters. Erasable."
-    )
-
-
-@strawberry.type(description="An entry that is durable and ordered.")
-class Acknowledged:
-    """A window on the sequencer's answer."""
-
-    acknowledgement: strawberry.Private[Acknowledgement]
-
-    @described(description="Its place in the log, from 0.")
-    def leaf_index(self) -> Natural:
-        return Natural(self.acknowledgement.leaf_index)
-
-    @described(description="RFC 9162 hash of its leaf.")
-    def leaf_hash(self) -> Hash:
-        return self.acknowledgement.leaf_hash
-
-    @described(description="Whether the same content stood there before.")
-    def duplicate(self) -> bool:
-        return self.acknowledgement.duplicate
-
-
-@strawberry.type(description="A statement was signed and sealed.")
-class Recorded:
-    """What a typed mutation did."""
-
-    entry: Acknowledged = strawberry.field(description="Where it stands.")
-    leaf_index: strawberry.Private[int]
-
-    @described(description="The statement, as it stands in the log.")
-    async def statement(self, info: Info) -> Statement:
-        visible = await info.context.at.load(self.leaf_index)
-        if visible is None:
-            raise EntryUnknown(f"the log has no index {self.leaf_index}")
-        return statement_of(visible)
 
 
 @strawberry.type(description="All statements were sealed.")
@@ -289,10 +69,6 @@ class Captured:
     signed_by: CaptureSigner = strawberry.field(description="Whose key signed it.")
 
 
-RecordResult = Annotated[
-    Recorded | Refusal,
-    strawberry.union("RecordResult", description="What was recorded, or why nothing was."),
-]
 SubmitResult = Annotated[
     Submitted | Refusal,
     strawberry.union("SubmitResult", description="What was sealed, or why nothing was."),
@@ -306,58 +82,8 @@ _AUTHORITY = only(Tier.AUTHORITY)
 
 
 @strawberry.type(description="What can be written. Each mutation is whole or refused.")
-class Mutation:
+class Mutation(Recording):
     """Every root field of writing."""
-
-    @described(description="State the result of an inspection.", metadata=_AUTHORITY)
-    async def record_inspection(
-        self,
-        info: Info,
-        input: Annotated[
-            InspectionInput, strawberry.argument(description="Codes of kind `inspection`.")
-        ],
-    ) -> RecordResult:
-        measures = {"samples": input.samples, "samples_failed": input.samples_failed}
-        weighing = input.weighing("inspection", measures)
-        return await _record(info.context, input, weighing, charges=_list(input.charges))
-
-    @described(description="State a measure against an enterprise.", metadata=_AUTHORITY)
-    async def record_enforcement(
-        self,
-        info: Info,
-        input: Annotated[
-            EnforcementInput, strawberry.argument(description="Codes of kind `enforcement`.")
-        ],
-    ) -> RecordResult:
-        measures = {
-            "fine_fen": input.fine_fen,
-            "confiscated_fen": input.confiscated_fen,
-            "items_seized": input.items_seized,
-            "suspension_days": input.suspension_days,
-        }
-        weighing = input.weighing("enforcement", measures)
-        return await _record(info.context, input, weighing, charges=_list(input.charges))
-
-    @described(description="State where a case of commercial fraud stands.", metadata=_AUTHORITY)
-    async def record_fraud_case(
-        self,
-        info: Info,
-        input: Annotated[
-            FraudCaseInput, strawberry.argument(description="Codes of kind `fraud-case`.")
-        ],
-    ) -> RecordResult:
-        weighing = input.weighing("fraud-case", {"loss_fen": input.loss_fen, "items": input.items})
-        return await _record(info.context, input, weighing, charges=_list(input.charges))
-
-    @described(description="State where a case of an infringed right stands.", metadata=_AUTHORITY)
-    async def record_ip_case(
-        self,
-        info: Info,
-        input: Annotated[IpCaseInput, strawberry.argument(description="Codes of kind `ip-case`.")],
-    ) -> RecordResult:
-        measures = {"items_seized": input.items_seized, "value_fen": input.value_fen}
-        weighing = input.weighing("ip-case", measures)
-        return await _record(info.context, input, weighing, right_holder=input.right_holder)
 
     @described(
         description="Submit finished statements, all or none. Bulk goes to POST /entries.",
@@ -419,44 +145,12 @@ class Mutation:
             return info.context.refused(error)
 
 
-async def _record(
-    context: Session, input: _FindingInput, weighing: Weighing, **more: Json
-) -> Recorded | Refusal:
-    try:
-        issuer = context.caller.require(Tier.AUTHORITY)
-        _ = context.writer
-        subject, identity = await _subject(context, input.subject)
-        acknowledgement, _statement = await context.service.state(
-            issuer=issuer,
-            subject=subject,
-            jti=check_reference(input.idempotency_key),
-            weighing=weighing,
-            particulars=input.particulars(identity, **more),
-        )
-    except KNOWN as error:
-        return context.refused(error)
-    return Recorded(
-        entry=Acknowledged(acknowledgement=acknowledgement),
-        leaf_index=acknowledgement.leaf_index,
-    )
-
-
-async def _subject(context: Session, text: str) -> tuple[SubjectLabel, Identity | None]:
-    """Label and identity; the identity of a label is what it is filed under."""
-    async with context.reading() as session:
-        subject, identity = await resolve_subject(context, session, text)
-        if identity is None:
-            filed = (await Directory(session).names([subject])).get(subject)
-            identity = filed.identity if filed else None
-    return subject, identity
-
-
 async def _capture(
     context: Session, document_text: str, party_text: str | None, jti: str | None
 ) -> Captured:
     own = context.caller.require(Tier.ENTERPRISE, Tier.AUTHORITY)
     writer = context.writer
-    subject, identity = await _subject(context, own if party_text is None else party_text)
+    subject, identity = await named_subject(context, own if party_text is None else party_text)
     if subject != own and context.caller.tier is not Tier.AUTHORITY:
         raise TierForbidden("an enterprise captures for itself alone", path=("party",))
     party = _party(subject, identity)
@@ -526,7 +220,3 @@ def _secrets() -> Iterator[bytes]:
 
 def _beyond(acknowledgements: tuple[Acknowledgement, ...]) -> int:
     return 1 + max(one.leaf_index for one in acknowledgements)
-
-
-def _list(values: list[str] | None) -> Json:
-    return None if values is None else [*values]

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from api.access import Tier
+from api.schema.kinds import KINDS
 from api.schema.mutation import Mutation
 from api.schema.query import Query
-from api.schema.statement import KINDS
 from api.schema.tiers import TieredSchema
 
 FOLDER = Path(__file__).resolve().parent.parent

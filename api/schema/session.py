@@ -7,6 +7,8 @@
     Session.ratings       ratings of many subjects together; `load` raises what refuses one
     Session.statements    pages of statements of many subjects together
     Session.at            statements by leaf index together
+    Session.referents     what statements refer to, by name, as far as it may be seen
+    Session.referring     pages of the statements that refer to some
     VisibleStatement      a statement, and how much of it the caller may see
     StatementPage         some of them, and whether more follow
     Rated                 a rating, and the policy it follows
@@ -65,6 +67,8 @@ class VisibleStatement:
     statement: Statement
     whole: bool
     issuer_names: Mapping[str, str]
+    clocks: Clocks | None = None
+    """By which it was asked for; None for today, as known now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class StatementPage:
 
 _RatingKey: TypeAlias = tuple[SubjectLabel, Clocks]
 _PageKey: TypeAlias = tuple[SubjectLabel, Clocks, Page]
+_ReferringKey: TypeAlias = tuple[SubjectLabel, int, Clocks, Page]
+"""Subject and leaf index of the statement that is referred to."""
 
 
 class Shown(NamedTuple):
@@ -106,6 +112,8 @@ class Session:
         self.ratings: DataLoader[_RatingKey, Rated] = DataLoader(self._rate)
         self.statements: DataLoader[_PageKey, StatementPage] = DataLoader(self._pages)
         self.at: DataLoader[int, VisibleStatement | None] = DataLoader(self._at)
+        self.referents: DataLoader[str, VisibleStatement | None] = DataLoader(self._referents)
+        self.referring: DataLoader[_ReferringKey, StatementPage] = DataLoader(self._referring)
         self._size = _Once(self._read_size)
         self._names = _Once(self._read_names)
         self._shown = _Once(self._read_shown)
@@ -242,17 +250,64 @@ class Session:
                     for subject in group:
                         found = [stated.fact.leaf_index for stated in facts[subject]]
                         indexes[subject, clocks, page] = found
-            wanted = {index for key in keys for index in indexes[key][: key[2].first]}
-            entries = await _entries(session, sorted(wanted))
+            return await self._opened(session, [(key[1], key[2], indexes[key]) for key in keys])
+
+    async def _referents(self, keys: list[str]) -> list[VisibleStatement | None]:
+        size = await self.size()
+        async with self.reading() as session:
+            found = await self.service.referents.find(session, keys, tree_size=size)
+            visible: set[tuple[SubjectLabel, int]] = set()
+            places = [(referent.subject, referent.leaf_index) for referent in found.values()]
+            for public_on, subjects in self._by_publicity(
+                list({subject for subject, _ in places})
+            ).items():
+                group = [place for place in places if place[0] in subjects]
+                visible |= await Ratings(session).shown(group, public_on=public_on)
+            entries = await _entries(session, sorted(index for _, index in visible))
+        names = await self.issuer_names()
+        answers: list[VisibleStatement | None] = []
+        for key in keys:
+            entry = entries.get(found[key].leaf_index) if key in found else None
+            answers.append(None if entry is None else self._visible(entry, names))
+        return answers
+
+    async def _referring(self, keys: list[_ReferringKey]) -> list[StatementPage]:
+        indexes: dict[_ReferringKey, list[int]] = {}
+        alike: dict[tuple[Clocks, Page], list[tuple[SubjectLabel, int]]] = defaultdict(list)
+        for subject, leaf_index, clocks, page in keys:
+            alike[clocks, page].append((subject, leaf_index))
+        async with self.reading() as session:
+            for (clocks, page), places in alike.items():
+                for public_on, subjects in self._by_publicity(
+                    list({subject for subject, _ in places})
+                ).items():
+                    found = await Ratings(session).referring_to(
+                        [place for place in places if place[0] in subjects],
+                        tree_size=clocks.tree_size,
+                        as_of=clocks.as_of,
+                        public_on=public_on,
+                        after=-1 if page.after is None else int(page.after),
+                        limit=page.first + 1,
+                    )
+                    for place, referring in found.items():
+                        indexes[(*place, clocks, page)] = referring
+            return await self._opened(session, [(key[2], key[3], indexes[key]) for key in keys])
+
+    async def _opened(
+        self, session: AsyncSession, pages: Sequence[tuple[Clocks, Page, Sequence[int]]]
+    ) -> list[StatementPage]:
+        """Pages of statements at these indexes, of each page one more than it shows if any."""
+        wanted = {index for _, page, indexes in pages for index in indexes[: page.first]}
+        entries = await _entries(session, sorted(wanted))
         names = await self.issuer_names()
         return [
             StatementPage(
                 tuple(
-                    self._visible(entries[index], names) for index in indexes[key][: key[2].first]
+                    self._visible(entries[index], names, clocks) for index in indexes[: page.first]
                 ),
-                more=len(indexes[key]) > key[2].first,
+                more=len(indexes) > page.first,
             )
-            for key in keys
+            for clocks, page, indexes in pages
         ]
 
     async def _at(self, keys: list[int]) -> list[VisibleStatement | None]:
@@ -263,7 +318,10 @@ class Session:
         return [self._visible(entries[key], names) if key in entries else None for key in keys]
 
     def _visible(
-        self, entry: LoggedEntry, names: Mapping[SubjectLabel, Mapping[str, str]]
+        self,
+        entry: LoggedEntry,
+        names: Mapping[SubjectLabel, Mapping[str, str]],
+        clocks: Clocks | None = None,
     ) -> VisibleStatement:
         statement = entry.body
         assert isinstance(statement, Statement)
@@ -272,6 +330,7 @@ class Session:
             statement=statement,
             whole=self.caller.sees_all_of(statement.subject),
             issuer_names=names.get(statement.issuer, {}),
+            clocks=clocks,
         )
 
 

@@ -1,33 +1,70 @@
-"""Statements in the graph: one interface, and a type for each kind of the ledger.
+"""Statements in the graph: one interface, whose types stand in `api.schema.kinds`.
 
     Statement        what all kinds share
-    Inspection, Enforcement, FraudCase, IpCase, Filing, Binding
-    Finding          what the first four of them share
-    Names, Issuer, Document, Product   what they are made of
+    Names, Issuer, Document, Product, Identifier, OtherParty   what they are made of
     StatementConnection, StatementEdge, statement_connection   pages, by leaf index
     statement_of     a visible statement to its window
 
 A value that is withheld is null, exactly as one that is not there: a person's particulars are read
-by that person and by authorities alone.
+by that person and by authorities alone. So is a statement that another refers to.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import strawberry
 
 from api.access import Tier
-from api.schema.nodes import Node, NodeId, NodeKind, Page, PageInfo, page_info
+from api.schema.clocks import Clocks
+from api.schema.nodes import (
+    PAGE_SIZE,
+    After,
+    First,
+    Node,
+    NodeId,
+    NodeKind,
+    Page,
+    PageInfo,
+    page_info,
+)
 from api.schema.scalars import Day, Instant, Natural
-from api.schema.session import StatementPage, VisibleStatement
+from api.schema.session import Info, StatementPage, VisibleStatement
 from api.schema.tiers import described, only
 from ledger.canonical import Json
-from ledger.identity import SubjectLabel
+from ledger.identity import Identity, Scheme, SubjectLabel
 from ledger.merkle import Hash
+from ledger.seal import Party
 from ledger.statement import Severity
 
 strawberry.enum(
     Severity, name="Severity", description="How grave an authority found it (NDRC Order 36)."
 )
+
+
+strawberry.enum(
+    Scheme,
+    name="IdentifierScheme",
+    description="Whose numbering: USCC is GB 32100, FEI the US FDA, LEI ISO 17442, INN Russian.",
+)
+
+
+@strawberry.type(description="A party in its own numbering scheme.")
+class Identifier:
+    """Scheme and identifier."""
+
+    scheme: Scheme = strawberry.field(description="Whose numbering it is.")
+    value: str = strawberry.field(description="The identifier, its check characters verified.")
+
+
+@strawberry.type(description="Another party than the subject, as a statement names it.")
+class OtherParty:
+    """A label, and for organisations what it stands for."""
+
+    label: SubjectLabel = strawberry.field(description="Its label in the log.")
+    identifier: Identifier | None = strawberry.field(
+        description="Its identifier; null for a one-person business, which is named by its label."
+    )
 
 
 @strawberry.type(description="A name in Chinese, English, or both; 200 characters each at most.")
@@ -161,6 +198,36 @@ class Statement(Node):
             if isinstance(item, dict)
         ]
 
+    @described(description="What it rests on: lab, field or document; null where on none of them.")
+    def basis(self) -> str | None:
+        return self.visible.statement.weighing.basis
+
+    @described(
+        description="The statement it refers to, such as the decision that an objection is about; "
+        "null where it refers to none, or to one that may not be seen."
+    )
+    async def refers_to(self, info: Info) -> Statement | None:
+        name = self.visible.statement.weighing.refers
+        visible = None if name is None else await info.context.referents.load(name)
+        if visible is None:
+            return None
+        return statement_of(replace(visible, clocks=self.visible.clocks))
+
+    @described(
+        description="Statements about the same subject that refer to it, were decided by then and "
+        "may be seen, oldest entry first."
+    )
+    async def referred_by(
+        self, info: Info, first: First = PAGE_SIZE, after: After = None
+    ) -> StatementConnection:
+        page = Page.parse(first, after, NodeKind.STATEMENT)
+        clocks = self.visible.clocks
+        if clocks is None:
+            clocks = Clocks(info.context.today, await info.context.size())
+        place = (self.visible.statement.subject, self.visible.entry.leaf_index)
+        found = await info.context.referring.load((*place, clocks, page))
+        return statement_connection(found, page)
+
     @described(description="Whether it is invented, for demonstration.")
     def synthetic(self) -> bool:
         return self.visible.statement.particulars.get("synthetic") is True
@@ -196,152 +263,21 @@ class Statement(Node):
             return None
         return Product(name=name, code=code, gtin=gtin, lot=lot, serial=serial)
 
+    def other_party(self, name: str) -> OtherParty | None:
+        """A particular that names another party; a person is named to few."""
+        value = self.particular(name)
+        if not isinstance(value, dict):
+            return None
+        party = Party.parse(str(value["scheme"]), str(value["id"]))
+        if party.scheme != "label":
+            identity = Identity.parse(party.scheme, party.identifier)
+            identifier = Identifier(scheme=identity.scheme, value=identity.identifier)
+            return OtherParty(label=party.subject, identifier=identifier)
+        return OtherParty(label=party.subject, identifier=None) if self.visible.whole else None
+
 
 def _day(day: object) -> Day | None:
     return day  # type: ignore[return-value]
-
-
-@strawberry.interface(description="A statement with a finding about goods or premises.")
-class Finding(Statement):
-    """What the four kinds of findings share."""
-
-    @described(description="What it rests on: lab, field or document.")
-    def basis(self) -> str | None:
-        return self.visible.statement.weighing.basis
-
-    @described(description="The goods it is about.")
-    def product(self) -> Product | None:
-        return self.goods()
-
-
-@strawberry.type(
-    description="A product or premises was inspected. Outcomes: pass, fail, inconclusive."
-)
-class Inspection(Finding):
-    """Kind `inspection`."""
-
-    @described(description="Samples taken.")
-    def samples(self) -> Natural | None:
-        return self.measure("samples")
-
-    @described(description="Samples that failed.")
-    def samples_failed(self) -> Natural | None:
-        return self.measure("samples_failed")
-
-    @described(description="Legal charges as the authority numbers them, 32 at most.")
-    def charges(self) -> list[str]:
-        return self.texts("charges")
-
-
-@strawberry.type(description="An authority acted against an enterprise, from warning to sentence.")
-class Enforcement(Finding):
-    """Kind `enforcement`."""
-
-    @described(description="The fine, in fen (0.01 CNY).")
-    def fine_fen(self) -> Natural | None:
-        return self.measure("fine_fen")
-
-    @described(description="What was confiscated, in fen (0.01 CNY).")
-    def confiscated_fen(self) -> Natural | None:
-        return self.measure("confiscated_fen")
-
-    @described(description="Items seized.")
-    def items_seized(self) -> Natural | None:
-        return self.measure("items_seized")
-
-    @described(description="How long business is suspended, in days.")
-    def suspension_days(self) -> Natural | None:
-        return self.measure("suspension_days")
-
-    @described(description="Legal charges as the authority numbers them, 32 at most.")
-    def charges(self) -> list[str]:
-        return self.texts("charges")
-
-
-@strawberry.type(description="Commercial fraud. Outcomes: suspected, confirmed, dismissed.")
-class FraudCase(Finding):
-    """Kind `fraud-case`."""
-
-    @described(description="The loss, in fen (0.01 CNY).")
-    def loss_fen(self) -> Natural | None:
-        return self.measure("loss_fen")
-
-    @described(description="Items concerned.")
-    def items(self) -> Natural | None:
-        return self.measure("items")
-
-    @described(description="Legal charges as the authority numbers them, 32 at most.")
-    def charges(self) -> list[str]:
-        return self.texts("charges")
-
-
-@strawberry.type(
-    description="Infringement of an intellectual property right. "
-    "Outcomes: suspected, confirmed, dismissed."
-)
-class IpCase(Finding):
-    """Kind `ip-case`."""
-
-    @described(description="Items seized.")
-    def items_seized(self) -> Natural | None:
-        return self.measure("items_seized")
-
-    @described(description="What they are worth, in fen (0.01 CNY).")
-    def value_fen(self) -> Natural | None:
-        return self.measure("value_fen")
-
-    @described(description="Whose right it is.")
-    def right_holder(self) -> str | None:
-        return self.words("right_holder")
-
-
-@strawberry.type(description="An enterprise entered the books (备案).")
-class Filing(Statement):
-    """Kind `filing`."""
-
-    @described(description="The registered name.")
-    def name(self) -> Names | None:
-        names = self.visible.statement.particulars.get("name")
-        if not isinstance(names, dict):
-            return None
-        zh, en = names.get("zh"), names.get("en")
-        return Names(zh=zh if isinstance(zh, str) else None, en=en if isinstance(en, str) else None)
-
-    @described(description="ISO 3166-1 alpha-2.")
-    def country(self) -> str | None:
-        return self.words("country")
-
-    @described(description="GB/T 2260 division in China, else province or state in words.")
-    def region(self) -> str | None:
-        return self.words("region")
-
-    @described(description="City in words.")
-    def city(self) -> str | None:
-        return self.words("city")
-
-    @described(description="GB/T 4754 class, or the product industry.")
-    def industry(self) -> str | None:
-        return self.words("industry")
-
-    @described(description="Code of the border crossing it exports by.")
-    def port(self) -> str | None:
-        return self.words("port")
-
-
-@strawberry.type(description="A random label was given to a one-person business.")
-class Binding(Statement):
-    """Kind `binding`."""
-
-
-KINDS: dict[str, type[Statement]] = {
-    "inspection": Inspection,
-    "enforcement": Enforcement,
-    "fraud-case": FraudCase,
-    "ip-case": IpCase,
-    "filing": Filing,
-    "binding": Binding,
-}
-"""Every kind of `ledger.kinds`; a test holds both together."""
 
 
 @strawberry.type(description="A statement and its cursor (Relay).")
@@ -362,6 +298,9 @@ class StatementConnection:
 
 def statement_of(visible: VisibleStatement) -> Statement:
     """The window of its kind."""
+    # Made of what stands here, and asked for by what stands here.
+    from api.schema.kinds import KINDS
+
     return KINDS[visible.statement.weighing.kind](visible=visible)
 
 

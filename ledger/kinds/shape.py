@@ -2,6 +2,7 @@
 
     Particular         one erasable member: a name, a check, a JSON Schema
     text_particular    one that is text; is_prose says which text will do
+    party_particular   one that names another party
     Kind               one kind: codes, outcomes, rules of its members
     Kind.check         refuses a statement that does not fit
     Kind.json_schema   the same rules for readers of other languages
@@ -14,18 +15,22 @@ documentation alike. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger.canonical import Json
+from ledger.canonical import INTEGER_LIMIT, Json
 from ledger.errors import (
+    CaptureInvalid,
     CodeUnknown,
     IdentifierInvalid,
+    LabelInvalid,
     OutcomeUnknown,
     StatementInvalid,
 )
-from ledger.identity import Identity
-from ledger.statement import Severity, Weighing
+from ledger.identity import Identity, Scheme
+from ledger.kinds.referring import Refers
+from ledger.seal import Party
+from ledger.statement import REFERENCE_HASH_PATTERN, WEIGHING_TEXT_MAX, Severity, Weighing
 
 TEXT_MAX = 2_000
 """Characters of prose in one particular: a finding, not a file."""
@@ -39,12 +44,19 @@ LIST_MAX = 32
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters but tab and line feed: no finding needs them, some stores refuse them."""
 
+_PRINTABLE = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+"""The same for readers of a JSON Schema."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+REFUSALS = (StatementInvalid, IdentifierInvalid, LabelInvalid)
+"""Of a particular."""
 
 
 @dataclass(frozen=True, slots=True)
 class Particular:
-    """One member under `_sd`. `check` raises `StatementInvalid` or `IdentifierInvalid`."""
+    """One member under `_sd`. `check` raises what `REFUSALS` lists."""
 
     name: str
     description: str
@@ -73,21 +85,50 @@ def text_particular(
         if compiled is not None and not compiled.fullmatch(str(value)):
             raise StatementInvalid(f"{name} does not match {pattern}")
 
-    schema: dict[str, Json] = {"type": "string", "minLength": 1, "maxLength": length_max}
+    schema = _prose_schema(length_max)
     if pattern is not None:
         schema["pattern"] = f"^(?:{pattern})$"
     return Particular(name, description, check, schema)
 
 
+def party_particular(name: str, description: str) -> Particular:
+    """A party as captures name theirs: a one-person business by its label, others by identifier."""
+
+    def check(value: Json) -> None:
+        scheme, identifier = _scheme_and_id(value, name)
+        try:
+            Party.parse(scheme, identifier)
+        except CaptureInvalid as error:
+            raise StatementInvalid(error.message) from None
+
+    schemes = [*(member.value for member in Scheme), "label"]
+    return Particular(name, description, check, _identity_schema(schemes))
+
+
+def _prose_schema(length_max: int) -> dict[str, Json]:
+    return {"type": "string", "minLength": 1, "maxLength": length_max, "pattern": _PRINTABLE}
+
+
+def _identity_schema(schemes: Sequence[str]) -> dict[str, Json]:
+    """Form alone: check characters are more than a JSON Schema can tell."""
+    return {
+        "type": "object",
+        "required": ["id", "scheme"],
+        "additionalProperties": False,
+        "properties": {"id": {"type": "string"}, "scheme": {"enum": [*schemes]}},
+    }
+
+
+def _scheme_and_id(value: Json, name: str) -> tuple[str, str]:
+    if isinstance(value, dict) and set(value) == {"id", "scheme"}:
+        scheme, identifier = value["scheme"], value["id"]
+        if isinstance(scheme, str) and isinstance(identifier, str):
+            return scheme, identifier
+    raise StatementInvalid(f"{name} is exactly id and scheme, both text")
+
+
 def _check_subject(value: Json) -> None:
-    if (
-        not isinstance(value, dict)
-        or set(value) != {"id", "scheme"}
-        or not isinstance(value["id"], str)
-        or not isinstance(value["scheme"], str)
-    ):
-        raise StatementInvalid("subject is exactly id and scheme, both text")
-    Identity.parse(value["scheme"], value["id"])
+    Identity.parse(*_scheme_and_id(value, "subject"))
 
 
 def _check_names(value: Json) -> None:
@@ -136,19 +177,14 @@ _TEXT_LIST: Mapping[str, Json] = {
     "type": "array",
     "minItems": 1,
     "maxItems": LIST_MAX,
-    "items": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+    "items": _prose_schema(NAME_MAX),
 }
 
 SUBJECT = Particular(
     "subject",
     "The organisation's identifier; it must hash to `sub`. Left out for one-person businesses.",
     _check_subject,
-    {
-        "type": "object",
-        "required": ["id", "scheme"],
-        "additionalProperties": False,
-        "properties": {"id": {"type": "string"}, "scheme": {"type": "string"}},
-    },
+    _identity_schema([member.value for member in Scheme]),
 )
 
 NAMES = Particular(
@@ -159,10 +195,7 @@ NAMES = Particular(
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {
-            "zh": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
-            "en": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
-        },
+        "properties": {"zh": _prose_schema(NAME_MAX), "en": _prose_schema(NAME_MAX)},
     },
 )
 
@@ -188,7 +221,7 @@ COMMON = (
                 "required": ["name", "sha256"],
                 "additionalProperties": False,
                 "properties": {
-                    "name": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+                    "name": _prose_schema(NAME_MAX),
                     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                 },
             },
@@ -228,6 +261,14 @@ class Kind:
     particulars: tuple[Particular, ...] = ()
     required: tuple[str, ...] = ()
     """Particulars that must be there, besides `subject` for organisations."""
+    outcomes_by_code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The outcomes that each code may have, where not every code may have every outcome."""
+    outcomes_of_measure: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The outcomes that a measure belongs to, where it does not belong to all."""
+    refers: Mapping[str, Refers] = field(default_factory=dict)
+    """By outcome: what a statement refers to. One with another outcome refers to nothing."""
+    other_party: str | None = None
+    """The particular that names another party than the subject."""
     by_name: Mapping[str, Particular] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -236,7 +277,7 @@ class Kind:
         )
 
     def check(self, weighing: Weighing, particulars: Mapping[str, Json]) -> None:
-        """Raises `CodeUnknown`, `OutcomeUnknown`, `StatementInvalid`, `IdentifierInvalid`."""
+        """Raises `CodeUnknown`, `OutcomeUnknown`, `StatementInvalid` and what `REFUSALS` lists."""
         assert weighing.kind == self.name
         self._check_names(weighing)
         self._check_severity(weighing)
@@ -250,31 +291,17 @@ class Kind:
                 )
             try:
                 particular.check(value)
-            except (StatementInvalid, IdentifierInvalid) as error:
+            except REFUSALS as error:
                 raise error.within("particulars", name) from None
         for name in self.required:
             if name not in particulars:
                 raise StatementInvalid(f"{self.name} needs {name}", path=("particulars", name))
 
     def json_schema(self) -> dict[str, Json]:
-        """The opened members as JSON Schema 2020-12: weighing members and particulars."""
-        day: dict[str, Json] = {"type": "string", "format": "date"}
-        graded = bool(self.graded_outcomes)
-        weighing: dict[str, Json] = {
-            "kind": {"const": self.name},
-            "code": {"enum": list(self.codes)},
-            "outcome": {"enum": list(self.outcomes)},
-            "severity": {
-                "enum": [*(member.value for member in Severity), None] if graded else [None]
-            },
-            "occurred_on": {"anyOf": [day, {"type": "null"}]},
-            "decided_on": day,
-            "effective_on": {"anyOf": [day, {"type": "null"}]},
-            "case": {"type": ["string", "null"]} if self.case_allowed else {"type": "null"},
-            "refers": {"type": "null"},
-            "measures": self._measures_schema(),
-            "basis": {"enum": [*self.bases, None]} if self.bases else {"type": "null"},
-        }
+        """The opened members as JSON Schema 2020-12: weighing members and particulars.
+
+        Beyond it are the order of the three days, check characters, and that labels fit.
+        """
         properties: dict[str, Json] = {
             name: {**item.schema, "description": item.description}
             for name, item in self.by_name.items()
@@ -287,12 +314,7 @@ class Kind:
             "required": ["weighing", "particulars"],
             "additionalProperties": False,
             "properties": {
-                "weighing": {
-                    "type": "object",
-                    "required": list(weighing),
-                    "additionalProperties": False,
-                    "properties": weighing,
-                },
+                "weighing": self._weighing_schema(),
                 "particulars": {
                     "type": "object",
                     "required": list(self.required),
@@ -301,6 +323,73 @@ class Kind:
                 },
             },
         }
+
+    def _weighing_schema(self) -> dict[str, Json]:
+        day: dict[str, Json] = {
+            "type": "string",
+            "format": "date",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        }
+        case: dict[str, Json] = {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": WEIGHING_TEXT_MAX,
+        }
+        refers: dict[str, Json] = {"type": ["string", "null"], "pattern": REFERENCE_HASH_PATTERN}
+        weighing: dict[str, Json] = {
+            "kind": {"const": self.name},
+            "code": {"enum": list(self.codes)},
+            "outcome": {"enum": list(self.outcomes)},
+            "severity": {"enum": [*_SEVERITIES, None] if self.graded_outcomes else [None]},
+            "occurred_on": {"anyOf": [day, {"type": "null"}]},
+            "decided_on": day,
+            "effective_on": {"anyOf": [day, {"type": "null"}]},
+            "case": case if self.case_allowed else {"type": "null"},
+            "refers": refers if self.refers else {"type": "null"},
+            "measures": self._measures_schema(),
+            "basis": {"enum": [*self.bases, None]} if self.bases else {"type": "null"},
+        }
+        schema: dict[str, Json] = {
+            "type": "object",
+            "required": list(weighing),
+            "additionalProperties": False,
+            "properties": weighing,
+        }
+        rules = self._rules_between_members()
+        if rules:
+            schema["allOf"] = [*rules]
+        return schema
+
+    def _rules_between_members(self) -> list[dict[str, Json]]:
+        """What one member asks of another."""
+        rules = [
+            _rule("code", [code], "outcome", {"enum": list(outcomes)})
+            for code, outcomes in self.outcomes_by_code.items()
+        ]
+        if self.graded_outcomes:
+            rules.append(
+                _rule("outcome", self.graded_outcomes, "severity", {"enum": [*_SEVERITIES]})
+            )
+            rules.append(
+                _rule("outcome", self._all_but(self.graded_outcomes), "severity", {"type": "null"})
+            )
+        for outcome, refers in self.refers.items():
+            wanted: dict[str, Json] = {
+                "type": "string" if refers.needed else ["string", "null"],
+                "description": f"refers to {refers.words}",
+            }
+            rules.append(_rule("outcome", [outcome], "refers", wanted))
+        if self.refers:
+            rules.append(
+                _rule("outcome", self._all_but(self.refers), "refers", {"type": "null"}),
+            )
+        for name, outcomes in self.outcomes_of_measure.items():
+            without: dict[str, Json] = {"properties": {name: False}}
+            rules.append(_rule("outcome", self._all_but(outcomes), "measures", without))
+        return [rule for rule in rules if rule]
+
+    def _all_but(self, outcomes: Collection[str]) -> list[str]:
+        return [outcome for outcome in self.outcomes if outcome not in outcomes]
 
     def _check_names(self, weighing: Weighing) -> None:
         if weighing.code not in self.codes:
@@ -312,6 +401,13 @@ class Kind:
             raise OutcomeUnknown(
                 f"{self.name} has no outcome {weighing.outcome!r}; "
                 f"known are {', '.join(self.outcomes)}",
+                path=("outcome",),
+            )
+        of_code = self.outcomes_by_code.get(weighing.code, self.outcomes)
+        if weighing.outcome not in of_code:
+            raise OutcomeUnknown(
+                f"{self.name} of code {weighing.code} has no outcome {weighing.outcome!r}; "
+                f"known are {', '.join(of_code)}",
                 path=("outcome",),
             )
 
@@ -341,15 +437,32 @@ class Kind:
             )
         if weighing.case is not None and not self.case_allowed:
             raise StatementInvalid(f"{self.name} belongs to no case", path=("case",))
-        if weighing.refers is not None:
-            raise StatementInvalid(f"{self.name} refers to no statement", path=("refers",))
+        self._check_refers(weighing)
         for name, number in (weighing.measures or {}).items():
             if name not in self.measures:
                 raise StatementInvalid(
                     f"{self.name} has no measure {name!r}", path=("measures", name)
                 )
+            if weighing.outcome not in self.outcomes_of_measure.get(name, self.outcomes):
+                raise StatementInvalid(
+                    f"{self.name} with outcome {weighing.outcome} has no measure {name!r}",
+                    path=("measures", name),
+                )
             if number < 0:
                 raise StatementInvalid("a measure is not negative", path=("measures", name))
+
+    def _check_refers(self, weighing: Weighing) -> None:
+        rule = self.refers.get(weighing.outcome or "")
+        if rule is None and weighing.refers is not None:
+            raise StatementInvalid(
+                f"{self.name} with outcome {weighing.outcome} refers to no statement",
+                path=("refers",),
+            )
+        if rule is not None and rule.needed and weighing.refers is None:
+            raise StatementInvalid(
+                f"{self.name} with outcome {weighing.outcome} refers to {rule.words}",
+                path=("refers",),
+            )
 
     def _measures_schema(self) -> Json:
         if not self.measures:
@@ -358,5 +471,23 @@ class Kind:
             "type": ["object", "null"],
             "minProperties": 1,
             "additionalProperties": False,
-            "properties": {name: {"type": "integer", "minimum": 0} for name in self.measures},
+            "properties": {
+                name: {"type": "integer", "minimum": 0, "maximum": INTEGER_LIMIT - 1}
+                for name in self.measures
+            },
         }
+
+
+_SEVERITIES: tuple[Json, ...] = tuple(member.value for member in Severity)
+
+
+def _rule(
+    member: str, values: Sequence[str], other: str, schema: Mapping[str, Json]
+) -> dict[str, Json]:
+    """Where `member` is one of these, `other` is so; nothing where there are none."""
+    if not values:
+        return {}
+    return {
+        "if": {"properties": {member: {"enum": [*values]}}},
+        "then": {"properties": {other: dict(schema)}},
+    }

@@ -2,6 +2,7 @@
 
 Doors           service, application, clock; one client per tier
 Doors.opened    on an empty database
+Doors.widen     lets the market authority state every kind
 Doors.ask       a GraphQL operation as a caller of some tier
 fine, suspicion    what a market authority states
 """
@@ -32,6 +33,7 @@ from ledger.custody import KeptKey
 from ledger.database import Database
 from ledger.identity import Identity, SubjectLabel
 from ledger.keystore import Keystore
+from ledger.kinds import KINDS
 from ledger.salts import fresh_salts
 from ledger.statement import Severity, Statement, Weighing, issue
 from tests.world import DAIRY, MARKET, PERSON, REGISTRY, Clock, draft_about
@@ -101,6 +103,12 @@ class Doors:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://log.test") as client:
                 yield cls(service, app, clock, client)
+
+    async def widen(self) -> None:
+        """From here on the market authority may state every kind there is."""
+        names = {"en": "Market supervision", "zh": "某局"}
+        await admit_authority(self.service, MARKET.label(), names=names, kinds=tuple(KINDS))
+        await self.service.followed(self.service.writer.tree_size)
 
     def credential(
         self, tier: str, subject: SubjectLabel | None = None, **claims: str | int

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,7 @@ from credit.errors import PolicyError
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
 from ledger.candidate import Candidate
+from ledger.canonical import Json
 from ledger.checkpoint import Checkpoint
 from ledger.control import KeyBegin, issue_control
 from ledger.database import Database
@@ -23,13 +25,16 @@ from ledger.errors import (
     DuplicateConflict,
     LedgerError,
     MandateMissing,
+    ReferentUnknown,
     SignatureInvalid,
     WriterFenced,
 )
 from ledger.note import SignedNote
+from ledger.packing import pack, unpack
 from ledger.sequencer import Sequencer
+from ledger.statement import Weighing, refers_to
 from ledger.token import public_key_of, thumbprint
-from tests.api.doors import Doors, fine
+from tests.api.doors import PERSON_LABEL, Doors, fine
 from tests.world import MARKET, TRADER, filing, key_of, rows_of_all_tables, seed_of
 
 
@@ -52,6 +57,41 @@ async def lines(doors: Doors, count: int = 1) -> AsyncIterator[list[Line]]:
         for line in opened:
             await line.close()
         await hub.close()
+
+
+async def test_what_refers_to_a_statement_and_names_a_person_travels_unchanged(
+    doors: Doors,
+) -> None:
+    await doors.widen()
+    await doors.bind_and_file_person()
+    objection = Weighing(
+        kind="objection",
+        code="facts",
+        outcome="filed",
+        decided_on=date(2026, 2, 20),
+        refers=refers_to(MARKET.label(), "I"),
+    )
+    relation = Weighing(
+        kind="relation", code="controls", outcome="begun", decided_on=date(2026, 2, 20)
+    )
+    person: dict[str, Json] = {"related": {"id": PERSON_LABEL, "scheme": "label"}}
+    statements = (
+        doors.draft(fine(), jti="I"),
+        doors.draft(objection),
+        doors.draft(relation, particulars=person),
+    )
+    candidates = [Candidate.of(one, signature_checked=True) for one in statements]
+    assert candidates[1].refers is not None
+    assert candidates[2].other_label == PERSON_LABEL
+    for candidate in candidates:
+        assert unpack(pack([candidate])) == (candidate,)
+    async with lines(doors) as (line,):
+        size = line.tree_size
+        with pytest.raises(ReferentUnknown) as refused:
+            await line.submit(Submission(statements[1:]))
+        assert refused.value.path == (0, "refers")
+        answers = await line.submit(Submission(statements))
+        assert [one.leaf_index for one in answers] == [size, size + 1, size + 2]
 
 
 async def test_a_line_is_answered_as_the_writer_itself_answers(doors: Doors) -> None:

@@ -52,6 +52,11 @@ def wide(pages: int, fields: int, first: str = "(first:100)") -> str:
             "{" + "a " * ROOT_FIELDS_MAX + "}", "{" + "a " * (ROOT_FIELDS_MAX + 1) + "}", id="roots"
         ),
         pytest.param(
+            wide(1, FIELDS_MAX // PAGE_SIZE_MAX - 1).replace("enterprises", "referredBy"),
+            wide(1, FIELDS_MAX // PAGE_SIZE_MAX).replace("enterprises", "referredBy"),
+            id="fields of a page of what refers",
+        ),
+        pytest.param(
             # A page counts once itself, and each of its fields a hundred times.
             wide(1, FIELDS_MAX // PAGE_SIZE_MAX - 1),
             wide(1, FIELDS_MAX // PAGE_SIZE_MAX),

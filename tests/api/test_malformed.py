@@ -204,7 +204,7 @@ def no_mandate(forge: Forge) -> bytes:
 
 
 def an_unknown_kind(forge: Forge) -> bytes:
-    return forge.with_value("kind", forge.draw.choice(["rumour", "Enforcement", "repair", "x"]))
+    return forge.with_value("kind", forge.draw.choice(["rumour", "Enforcement", "reprieve", "x"]))
 
 
 def an_unknown_code(forge: Forge) -> bytes:

@@ -15,11 +15,14 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 import credit.tables
 import traceability.tables
 from api.migration import BASE, HEAD, SCRIPTS, DatabaseNotAtHead, migrate, require_head
+from credit.ratings import CreditView
+from credit.tables import FactRow
 from ledger.database import Database
 from ledger.follower import Follower
+from ledger.statement import reference_hash
 from ledger.subjects import SubjectView
 from ledger.tables import Base, EntryRow, OpeningRow
-from tests.world import World, failed_inspection, rows_of_all_tables
+from tests.world import MARKET, World, failed_inspection, rows_of_all_tables
 
 FOLDERS = (credit.tables, traceability.tables)
 """Each adds its tables to the one metadata."""
@@ -148,6 +151,30 @@ async def test_a_log_keeps_its_entries_through_every_step_down_and_up_again(
             await migrate(database, to=step)
             assert (await opened_rows(database)) == held["ledger_opening"]
         await migrate(database)
+        assert await rows_of_all_tables(database) == held
+
+
+async def test_what_credit_holds_is_read_again_from_the_log_after_a_step_down_or_up(
+    database_url: str,
+) -> None:
+    async with connected(database_url) as database:
+        await migrate(database)
+    async with World.opened(database_url) as world:
+        await world.state(world.draft(failed_inspection(), jti="I"))
+        follower = Follower(world.database, [CreditView(), SubjectView()])
+        await follower.catch_up()
+    async with connected(database_url) as database:
+        held = await rows_of_all_tables(database)
+        assert [row[-1] for row in held["ledger_cursor"]] == [6, 6]
+        async with database.reading() as session:
+            (reference,) = await session.scalars(select(FactRow.reference))
+        assert reference == reference_hash(MARKET.label(), "I")
+        await migrate(database, to="0007")
+        await migrate(database)
+        emptied = await rows_of_all_tables(database)
+        assert emptied["credit_fact"] == []
+        assert {row[0]: row[-1] for row in emptied["ledger_cursor"]} == {"credit": 0, "subject": 6}
+        await Follower(database, [CreditView(), SubjectView()]).catch_up()
         assert await rows_of_all_tables(database) == held
 
 

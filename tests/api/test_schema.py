@@ -15,8 +15,8 @@ from graphql import (
 
 from api.access import Tier
 from api.app import STATIC
+from api.schema.kinds import KINDS
 from api.schema.schemas import print_all, schema_path, schema_text
-from api.schema.statement import KINDS
 from ledger.kinds import KINDS as LEDGER_KINDS
 from tests.api.doors import Doors
 

@@ -1,12 +1,13 @@
 """The credit view and its questions (ARCHITECTURE §6, §8, invariants 3, 4 and 6)."""
 
 import asyncio
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -32,7 +33,15 @@ from ledger.database import Database
 from ledger.entries import LoggedEntry
 from ledger.identity import Identity, SubjectLabel
 from ledger.seed_key import SeedKey
-from ledger.statement import Draft, Severity, Statement, Weighing, issue
+from ledger.statement import (
+    Draft,
+    Severity,
+    Statement,
+    Weighing,
+    issue,
+    reference_hash,
+    refers_to,
+)
 from ledger.tables import Base
 
 KEY = SeedKey(bytes(range(32)))
@@ -159,6 +168,123 @@ async def test_a_fact_comes_back_as_it_was_stated(
     assert found.fact == Fact.of(1, FINE)
     assert found.fact.measures == {"fine_fen": 500_000}
     assert (found.issuer, found.public_until) == (ISSUER, date(2025, 1, 10))
+
+
+@pytest.mark.parametrize(
+    "cuts", [[7], [1, 2, 3, 4, 5, 6, 7], [3, 7]], ids=["whole", "one by one", "in two"]
+)
+async def test_a_fact_refers_to_a_fact_of_the_same_subject_however_the_log_is_cut(
+    database: Database, cuts: list[int]
+) -> None:
+    def objection(to: int, outcome: str = "filed", kind: str = "objection") -> Weighing:
+        return Weighing(
+            kind=kind,
+            code="facts",
+            outcome=outcome,
+            decided_on=date(2024, 4, 1),
+            refers=refers_to(ISSUER, f"r-{to}"),
+        )
+
+    entries = [
+        stated(0, DAIRY, FINE),
+        stated(1, TIMBER, FAIL),
+        stated(2, DAIRY, objection(0)),
+        stated(3, DAIRY, objection(2, "rejected")),
+        stated(4, DAIRY, objection(1, "begun", "effect")),
+        stated(5, TIMBER, objection(1)),
+        stated(6, DAIRY, PASS),
+    ]
+    for first, end in itertools.pairwise([0, *cuts]):
+        await follow(database, entries[first:end])
+    async with database.reading() as session:
+        facts = await Ratings(session).facts_of_each([DAIRY, TIMBER], tree_size=7)
+        query = select(FactRow.leaf_index, FactRow.reference).order_by(FactRow.leaf_index)
+        references = (await session.execute(query)).all()
+    found = {
+        stated.fact.leaf_index: stated.fact.refers for each in facts.values() for stated in each
+    }
+    assert found == {0: None, 1: None, 2: 0, 3: 2, 4: None, 5: 1, 6: None}
+    assert [tuple(row) for row in references] == [
+        (index, reference_hash(ISSUER, f"r-{index}")) for index in range(7)
+    ]
+    assert Fact.of(2, objection(0), refers=0) == facts[DAIRY][1].fact
+
+
+async def test_many_references_are_resolved_some_at_a_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credit.ratings.KEYS_MAX", 4)
+    await follow(database, [stated(index, DAIRY, FINE) for index in range(7)])
+    objections = [
+        Weighing(
+            kind="objection",
+            code="facts",
+            outcome="filed",
+            decided_on=date(2024, 4, 1),
+            refers=refers_to(ISSUER, f"r-{index}"),
+        )
+        for index in range(7)
+    ]
+    await follow(database, [stated(7 + n, DAIRY, objections[n]) for n in range(7)])
+    async with database.reading() as session:
+        facts = await Ratings(session).facts_of(DAIRY, tree_size=14, after=6)
+    assert [stated.fact.refers for stated in facts] == [*range(7)]
+
+
+async def test_what_refers_to_a_fact_is_told_as_far_as_it_is_known_in_effect_and_public(
+    database: Database, policy_value: dict[str, Json], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A policy that shows objections, as 0.1.0 does not.
+    cast("dict[str, Json]", policy_value["kinds"])["objection"] = {"filed": "weighs"}
+    cast("list[Json]", policy_value["points"]).append(
+        {"id": "P99", "kind": "objection", "points": 1}
+    )
+
+    def objection(to: int, day: date, severity: Severity | None) -> Weighing:
+        return Weighing(
+            kind="objection",
+            code="facts",
+            outcome="filed",
+            severity=severity,
+            decided_on=day,
+            refers=refers_to(ISSUER, f"r-{to}"),
+        )
+
+    may = date(2024, 5, 1)
+    # What takes effect later was decided all the same, and is known to refer.
+    late = replace(objection(1, may, None), effective_on=date(2025, 1, 1))
+    entries = [
+        adopted(0, policy_value),
+        stated(1, DAIRY, FINE),
+        stated(2, TIMBER, FINE),
+        stated(3, DAIRY, objection(1, may, Severity.SERIOUS)),
+        stated(4, TIMBER, objection(2, may, Severity.SERIOUS)),
+        stated(5, DAIRY, late),
+        stated(6, DAIRY, objection(1, date(2024, 6, 1), Severity.SERIOUS)),
+    ]
+    await follow(database, entries)
+    places = [(DAIRY, 1), (TIMBER, 2)]
+    for keys in (500, 2):
+        monkeypatch.setattr("credit.ratings.KEYS_MAX", keys)
+        async with database.reading() as session:
+            ratings = Ratings(session)
+
+            async def told(ratings: Ratings = ratings, **asked: Any) -> list[list[int]]:  # noqa: ANN401
+                found = await ratings.referring_to(places, **{"tree_size": 7, "limit": 9, **asked})
+                return [found[place] for place in places]
+
+            assert await told() == [[3, 5, 6], [4]]
+            assert await told(limit=2) == [[3, 5], [4]]
+            assert await told(after=3) == [[5, 6], [4]]
+            assert await told(tree_size=5) == [[3], [4]]
+            assert await told(as_of=may) == [[3, 5], [4]]
+            assert await told(public_on=date(2024, 7, 1)) == [[3, 6], [4]]
+            asked = [(DAIRY, 1), (DAIRY, 5), (TIMBER, 4), (TIMBER, 5)]
+            assert await ratings.shown(asked, public_on=None) == {*asked[:3]}
+            assert await ratings.shown(asked, public_on=date(2024, 7, 1)) == {
+                (DAIRY, 1),
+                (TIMBER, 4),
+            }
 
 
 async def test_before_a_policy_is_adopted_or_in_force_nobody_is_rated(

@@ -5,7 +5,8 @@ Each fault is played inside a transaction that is rolled back, so that one log s
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from ledger.merkle import Hash, leaf_hash
 from ledger.note import Signer
 from ledger.references import digest_of
 from ledger.salts import fresh_salts
-from ledger.statement import Statement, issue
+from ledger.statement import Statement, Weighing, issue, refers_to
 from ledger.tables import (
     CaptureRow,
     CheckpointRow,
@@ -526,6 +527,8 @@ async def finding_of(
     """What is found when entry 20 is this statement, as if the log itself had forged it."""
     async with world.database.reading() as session:
         await put_statement(session, 20, statement)
+        digest = digest_of(statement.issuer, statement.jti)
+        await put(ReferenceRow, {"digest": digest}, leaf_index=20)(session)
         try:
             return await audit_stored(session, signatures=signatures)
         except AuditFinding as finding:
@@ -551,6 +554,40 @@ async def test_what_the_log_itself_forged_is_judged_by_keys_and_mandates(
         kid = thumbprint(public_key_of(seed_of("market")))
         await world.control(KeyEnd(MARKET.label(), kid))
         assert isinstance(await finding_of(world, true), AuditReport), "the end comes later"
+
+
+@pytest.mark.parametrize("run", [pytest.param(9, id="in a table"), pytest.param(10**6, id="new")])
+async def test_what_the_log_itself_let_refer_to_something_else_is_named(
+    database_url: str, run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "RUN_ENTRIES", run)
+
+    def to(jti: str) -> Weighing:
+        return Weighing(
+            kind="objection",
+            code="facts",
+            outcome="filed",
+            decided_on=date(2026, 2, 20),
+            refers=refers_to(MARKET.label(), jti),
+        )
+
+    async with World.opened(database_url) as world:
+        await world.widen()
+        await tell(world, 18)
+        await world.state(world.draft(failed_inspection(), jti="before"))
+        await world.state(world.draft(failed_inspection(), jti="others", about=CARRIER))
+        await world.state(world.draft(failed_inspection()))
+        await world.state(world.draft(failed_inspection(), jti="after"))
+        assert isinstance(await finding_of(world, world.draft(to("before"))), AuditReport)
+        for weighing in (
+            to("nothing"),
+            to("after"),
+            to("itself"),
+            to("others"),
+            replace(failed_inspection(), refers=to("before").refers),
+        ):
+            forged = world.draft(weighing, jti="itself")
+            assert await finding_of(world, forged) == ("AUDIT_MISREFERRED", ("entry", 20))
 
 
 async def test_signatures_are_verified_when_asked(database_url: str) -> None:
