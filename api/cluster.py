@@ -43,12 +43,19 @@ LOOK_AHEAD_MAX = 256
 """Shards with the cluster at a time, some 256 MB of this process: enough for 128 cores."""
 
 FOLD = (
+    "credit.bounds",
     "credit.calendar",
     "credit.document",
     "credit.facts",
     "credit.policy",
     "credit.population",
+    "credit.procedures",
     "credit.rating",
+    "credit.rules",
+    "credit.sections",
+    "credit.sums",
+    "credit.timelines",
+    "credit.weights",
     "ledger.canonical",
 )
 """The modules that the bytes of a rating depend on."""

@@ -37,7 +37,7 @@ from ledger.custody import Custody, KeptKey
 from ledger.identity import Identity, SubjectLabel
 from ledger.salts import fresh_salts
 
-POLICY = Path(credit.__file__).parent / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = Path(credit.__file__).parent / "policies" / "xinyuan-export-credit-0.2.0.json"
 
 REQUEST_LINES = 500
 """Some 1 MB."""

@@ -25,6 +25,7 @@
     │   ├── OperationUnclear     several operations and no name, or a name of none
     │   ├── PageInvalid          `first` or `after` outside its bounds
     │   ├── FilterInvalid        a filter's text outside its bounds
+    │   ├── HypothesisInvalid    a supposition about statements or grades that are not there
     │   └── NodeIdentifierInvalid  no identifier of this schema
     ├── EnterpriseUnknown        nothing is filed under that identifier, as far as may be said
     ├── SizeUnknown              a tree size that the log has not reached
@@ -145,6 +146,10 @@ class PageInvalid(QueryError):
 
 class FilterInvalid(QueryError):
     code = "QUERY_FILTER_INVALID"
+
+
+class HypothesisInvalid(QueryError):
+    code = "QUERY_HYPOTHESIS_INVALID"
 
 
 class NodeIdentifierInvalid(QueryError):

@@ -17,6 +17,7 @@ from api.controls import Stated, known, root_key, state_controls
 from api.custody import custody_of
 from api.founding import adoption
 from api.settings import Settings
+from credit.completeness import adoptable
 from credit.document import DOCUMENT_BYTES_MAX
 from credit.policy import Policy
 from ledger.control import PolicyAdoption
@@ -65,7 +66,7 @@ async def adopt_file(settings: Settings, file: Path, *, root_agent: Path | None 
     with file.open("rb") as opened:
         # A byte more than may be, and the end of the line.
         raw = opened.read(DOCUMENT_BYTES_MAX + 2)
-    policy = Policy.parse(raw.removesuffix(b"\n"))
+    policy = adoptable(raw.removesuffix(b"\n"))
     log = await known(settings, None)
     reference, content = adoption(policy)
     contents = {log.reference_of(content, reference): content}

@@ -7,7 +7,7 @@
     Service.followed  read your own writes
     views             every view of the log, in the order they are told
     Views             whoever knows how far they are
-    check_policy      what no engine reads is not adopted
+    check_policy      what no engine reads, or does not fit the ledger, is not adopted
     genesis_of        what this log is
     system_clock      the present instant; civil_day its day in the ledger's province
 
@@ -36,7 +36,7 @@ from api.preparing import Preparers
 from api.publishing import Publishing
 from api.settings import Settings
 from api.storage import complete_tiles, open_database, tile_folder
-from credit.policy import Policy
+from credit.completeness import adoptable
 from credit.ratings import CreditView
 from ledger.admission import Submission
 from ledger.batch import Acknowledgement
@@ -283,8 +283,8 @@ def civil_day(instant: datetime) -> date:
 
 
 def check_policy(adoption: PolicyAdoption) -> None:
-    """What the engine cannot read is not adopted. Raises `credit.errors.PolicyError`."""
-    Policy.parse(adoption.document)
+    """What cannot rate all that this ledger admits is not adopted. Raises `PolicyError`."""
+    adoptable(adoption.document)
 
 
 async def genesis_of(database: Database) -> Genesis:

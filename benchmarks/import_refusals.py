@@ -54,7 +54,7 @@ STATEMENT_BYTES = 3_000
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("XIN_SHARED") or REPOSITORY.parent / "shared")
 REPORT = SHARED / "data" / "cases" / "fda_import_refusals_2020_2025.csv.gz"
-POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.2.0.json"
 
 
 async def imported(home: Path) -> tuple[float, int]:

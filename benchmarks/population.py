@@ -65,7 +65,7 @@ ALL = 1 << 40
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("XIN_SHARED") or REPOSITORY.parent / "shared")
 REPORT = SHARED / "data" / "cases" / "fda_import_refusals_2020_2025.csv.gz"
-POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-core-1.0.0.json"
 DOCUMENT = POLICY.read_bytes().rstrip(b"\n")
 
 STATED = (
@@ -91,7 +91,21 @@ def made_rows(subjects: int) -> Iterator[SubjectUnit]:
             severity = seeded.choice(("minor", "general", "general", "serious"))
             case = f"case-{number}" if seeded.random() < 0.25 else None
             leaf_index = FACTS_EACH * number + at
-            yield label, leaf_index, kind, code, outcome, severity, seeded.choice(days), None, case
+            measures = '{"fine_fen":5000000}' if outcome == "fine" else None
+            yield (
+                label,
+                leaf_index,
+                kind,
+                code,
+                outcome,
+                None if outcome == "pass" else severity,
+                seeded.choice(days),
+                None,
+                case,
+                None,
+                measures,
+                None,
+            )
 
 
 def real_rows(folder: Path) -> Sequence[SubjectUnit]:

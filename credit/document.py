@@ -5,6 +5,8 @@
     .members          an object with exactly these members
     .entries          an object whose keys are names chosen by the author
     .items            a list
+    .nullable         None, or what a reader makes of it
+    .has .choice_of   which of several forms an object has
     .text .integer .flag .day .choice   the leaves
 
 Every refusal names the path. What an object holds beyond its members is refused and not skipped:
@@ -14,10 +16,10 @@ a rule that one reader sees and another does not would be two policies under one
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Self
+from typing import Self, TypeVar
 
 from credit.errors import PolicyMalformed, PolicyMember, PolicyOrder, PolicyValue
 from ledger.canonical import Json, decode
@@ -31,6 +33,8 @@ LIST_MAX = 500
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", re.ASCII)
 """Kinds, codes, outcomes, severities, flags and rule ids."""
+
+T = TypeVar("T")
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -65,16 +69,31 @@ class Place:
                 )
         return {name: Place(member, (*self.path, name)) for name, member in value.items()}
 
-    def entries(self) -> Iterator[tuple[str, Place]]:
-        """Name and place of each entry of an object that must not be empty."""
+    def entries(self, *, at_least: int = 1) -> Iterator[tuple[str, Place]]:
+        """Name and place of each entry of an object."""
         value = self._object()
-        if not value:
+        if len(value) < at_least:
             raise PolicyValue("an empty object decides nothing", path=self.path)
         for name, member in value.items():
             inner = Place(member, (*self.path, name))
             if not NAME.fullmatch(name):
                 raise PolicyValue(f"{name!r} is not a name", path=inner.path)
             yield name, inner
+
+    def has(self, name: str) -> bool:
+        """Whether an object has that member: for objects of several forms."""
+        return name in self._object()
+
+    def choice_of(self, name: str, *known: str) -> str:
+        """The word by which an object of several forms says which it has."""
+        value = self._object()
+        if name not in value:
+            raise PolicyMember(f"the member {name!r} is missing", path=(*self.path, name))
+        return Place(value[name], (*self.path, name)).choice(*known)
+
+    def nullable(self, read: Callable[[Place], T]) -> T | None:
+        """None for null; anything else as `read` has it."""
+        return None if self.value is None else read(self)
 
     def items(self, *, at_least: int = 0) -> list[Place]:
         """The places of a list."""

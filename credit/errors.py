@@ -7,7 +7,7 @@
     │   ├── PolicyValue          CREDIT_POLICY_VALUE         wrong type, spelling or bounds
     │   ├── PolicyOrder          CREDIT_POLICY_ORDER         a list that does not rise
     │   ├── PolicyDuplicate      CREDIT_POLICY_DUPLICATE     one name given twice
-    │   ├── PolicyReference      CREDIT_POLICY_REFERENCE     a name the policy does not list
+    │   ├── PolicyReference      CREDIT_POLICY_REFERENCE     a name not listed, by policy or ledger
     │   ├── PolicyGap            CREDIT_POLICY_GAP           a case for which no rule speaks
     │   └── PolicyUnreachable    CREDIT_POLICY_UNREACHABLE   a rule that can never speak
     ├── PolicyUnknown            CREDIT_POLICY_UNKNOWN       no policy is in force there
@@ -69,7 +69,7 @@ class PolicyDuplicate(PolicyError):
 
 
 class PolicyReference(PolicyError):
-    """A rule that names a kind, outcome, severity or grade which the policy does not list."""
+    """A name which the policy does not list, or one of its own which the ledger does not know."""
 
     code = "CREDIT_POLICY_REFERENCE"
 

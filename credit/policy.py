@@ -1,33 +1,25 @@
 """A rule of rating as data: which facts weigh, how much, how long, and what the sum amounts to.
 
-    Policy             the whole rule; `Policy.parse` is the only way in, `hash` its name
-    Role               what an outcome does: weighs, is favourable, or is silent
-    Severity           how long a fact of that severity is shown and weighs, and how it decays
-    Decay              one step of that: until when it weighs how much
-    Condition          which facts a rule speaks of
-    Points             what a fact weighs; the first row that matches decides
-    Cap                the most that like facts weigh together in a number of months
-    Threshold          from which sum a grade holds
-    RedLine            a fact that fixes a grade, whatever the sum
-    Evidence           what must be shown before a grade is given
-    Start              the grade of a subject of which nothing is known
-    Reading            all that the rules say of facts that no condition tells apart
+    LANGUAGE        `xinyuan-policy/2`; docs/policy-language.md says what each member means
+    Policy          the whole rule; `Policy.parse` is the only way in, `hash` its name
+    Policy.reading  all that the rules say of one fact
+    Reading         that
 
-The language is `xinyuan-policy/1`. Points are centipoints (100 = one point of demerit), months are
-those of `credit.calendar`, periods start on the day of the decision. The parser refuses a policy
-that leaves a case open: every kind has a last row without conditions, every sum has a grade, and
-no rule stands where it cannot speak. The engine in `credit.rating` has no rule of its own. Pure.
+Points are centipoints (100 = one point of demerit), months are those of `credit.calendar`, periods
+start on the day of the decision. The parser refuses a policy that leaves a case open: every kind
+has a row without conditions, every sum has a grade, every grade a treatment, and no rule stands
+where it cannot speak. The engine in `credit.rating` has no rule of its own. Pure.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
-from typing import NewType, Self
+from typing import NamedTuple, Self, TypeAlias
 
 from credit.document import Place
 from credit.errors import (
@@ -35,286 +27,381 @@ from credit.errors import (
     FactUnknown,
     PolicyDuplicate,
     PolicyGap,
-    PolicyOrder,
     PolicyReference,
-    PolicyUnreachable,
-    PolicyValue,
 )
 from credit.facts import Fact
+from credit.rules import (
+    Cap,
+    Condition,
+    Deadlines,
+    EffectRule,
+    Enough,
+    Grade,
+    InstantDowngrade,
+    KnownFor,
+    Latest,
+    Mark,
+    Merits,
+    Movement,
+    Need,
+    NoSuch,
+    Points,
+    Procedures,
+    ProductStates,
+    Publicity,
+    Ratio,
+    RedLine,
+    Relief,
+    RepairRule,
+    Requirement,
+    Role,
+    RunMerit,
+    Severity,
+    Shown,
+    Standing,
+    StandingMerit,
+    Start,
+    Tally,
+    Threshold,
+    Treatment,
+    Unfulfilled,
+    Watch,
+    When,
+    speaks,
+)
+from credit.sections import Sections
 
-LANGUAGE = "xinyuan-policy/1"
-
-MONTHS_MAX = 600
-"""Fifty years: longer than any period of publicity or retention in the law."""
-
-POINTS_MAX = 1_000_000
-"""10,000 points in a row. With 2^20 facts of a subject the sum stays far below 2^53."""
-
-PERMILLE_MAX = 1000
-"""The whole weight."""
-
-EVIDENCE_MAX = 1000
-"""Acts that a rule may ask for: more than one a month over the longest period."""
-
-Grade = NewType("Grade", str)
+LANGUAGE = "xinyuan-policy/2"
 
 _READINGS_KEPT = 4_096
 """Of each policy: far more than there are kinds, codes, outcomes and severities together."""
 
-_GRADE = re.compile(r"[A-Z0-9]{1,8}", re.ASCII)
 _LANGUAGE = re.compile(re.escape(LANGUAGE))
 _VERSION = re.compile(r"(?:0|[1-9][0-9]{0,4})(?:\.(?:0|[1-9][0-9]{0,4})){2}", re.ASCII)
 
 
-class Role(Enum):
-    """What a fact of an outcome does to its subject."""
+class Reading(NamedTuple):
+    """What the rules say of facts that are alike in all that a condition asks of.
 
-    WEIGHS = "weighs"
-    FAVOURABLE = "favourable"
-    SILENT = "silent"
-    """Carries nothing and is never public: a suspicion, a case dismissed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decay:
-    """Up to the end of `months`, a fact weighs `permille` of its points."""
-
-    months: int
-    permille: int
-
-
-@dataclass(frozen=True, slots=True)
-class Severity:
-    """A class of gravity, as the authority states it."""
-
-    public_months: int
-    weighs_months: int
-    decay: tuple[Decay, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Facts of one kind; where codes, outcomes or severities are named, only those."""
-
-    kind: str
-    codes: frozenset[str] | None
-    outcomes: frozenset[str] | None
-    severities: frozenset[str] | None
-
-    def matches(self, fact: Fact) -> bool:
-        """Whether the rule speaks of `fact`."""
-        return (
-            fact.kind == self.kind
-            and (self.codes is None or fact.code in self.codes)
-            and (self.outcomes is None or fact.outcome in self.outcomes)
-            and (self.severities is None or fact.severity in self.severities)
-        )
-
-    def covers(self, other: Condition) -> bool:
-        """Whether every fact of which `other` speaks is one of these."""
-        return (
-            self.kind == other.kind
-            and _within(other.codes, self.codes)
-            and _within(other.outcomes, self.outcomes)
-            and _within(other.severities, self.severities)
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it speaks of every fact of its kind."""
-        return self.codes is None and self.outcomes is None and self.severities is None
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """A row of the table of points."""
-
-    rule: str
-    when: Condition
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """In any `months` that follow each other, such facts weigh `points` at most."""
-
-    rule: str
-    when: Condition
-    months: int
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """The grade holds from this sum on, up to the next threshold."""
-
-    grade: Grade
-    lowest: int
-
-
-@dataclass(frozen=True, slots=True)
-class RedLine:
-    """For `months` since such a decision the grade is `grade` or worse."""
-
-    rule: str
-    when: Condition
-    grade: Grade
-    months: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """`grade` needs `at_least` such acts decided within `months`; without, it is `otherwise`."""
-
-    rule: str
-    when: Condition
-    at_least: int
-    months: int
-    grade: Grade
-    otherwise: Grade
-    flag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a subject is given before anything that counts is known of it."""
-
-    grade: Grade
-    flag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the rules say of facts that are alike in all that a condition asks of."""
+    Rules stand here by their positions in the policy; most facts meet few.
+    """
 
     role: Role | None
-    """As `Policy.role` has it."""
-    row: Points | None
-    """None unless they weigh; the rest is then empty."""
-    steps: tuple[tuple[int, int], ...]
-    """Up to the end of so many months, so many points."""
-    caps: tuple[int, ...]
-    """Positions of the caps that speak of them."""
-    red_lines: tuple[RedLine, ...]
+    """None for a kind of which nothing counts."""
+    row: Points | None = None
+    """None unless they weigh; caps and reliefs are then empty."""
+    decay: tuple[tuple[int, int], ...] = ()
+    """Up to the end of so many months, so many permille."""
+    is_lowered: bool = False
+    """Whether merits lower their points."""
+    caps: tuple[int, ...] = ()
+    reliefs: tuple[int, ...] = ()
+    is_relieved: bool = False
+    """Whether one of the reliefs asks for nothing that refers to them."""
+    red_lines: tuple[int, ...] = ()
+    tallies: tuple[int, ...] = ()
+    """Of `Policy.tallies`, those that count them."""
+    breaks: tuple[int, ...] = ()
+    """And those whose run they break."""
+    may_stand: bool = False
+    """Whether they stand for their kind and code, or end what stood."""
+    standings: tuple[int, ...] = ()
+    """Of `Policy.standings`, those that hold while they stand."""
+    relieves: tuple[int, ...] = ()
+    """Reliefs that their target gets."""
+    orders: bool = False
+    fulfils: bool = False
+    repairs: bool = False
+    opens: tuple[int, ...] = ()
+    closes: tuple[int, ...] = ()
+    instead: tuple[int, ...] = ()
+    scores: bool = False
+    """Whether the last of them is the score."""
+    goes_beyond: bool = False
+    """Whether they bear on anything but their own points and what they refer to."""
 
 
-_Alike = tuple[str, str | None, str | None, str | None]
+_Alike: TypeAlias = tuple[str | int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version of a rule of rating."""
+    """One version of a rule of rating. Nullable sections are None."""
 
     hash: bytes
     document: bytes
     name: str
     version: str
+    legal_basis: tuple[str, ...]
     effective_from: date
     severities: Mapping[str, Severity]
     outcomes: Mapping[str, Mapping[str, Role]]
     """Of each kind that counts, what its outcomes do."""
     unweighed: Mapping[str, bool]
     """Of each kind that does not count, whether it may be shown."""
-    favourable_months: int
-    points: Mapping[str, tuple[Points, ...]]
-    """Of each kind that weighs, its rows in order; the last is open."""
-    caps: tuple[Cap, ...]
+    publicity: Publicity
+    grades: tuple[Grade, ...]
+    """Best first."""
     thresholds: tuple[Threshold, ...]
-    """Best grade first."""
+    """Best grade first; empty where `latest` scores."""
+    latest: Latest | None
+    points: tuple[Points, ...]
+    caps: tuple[Cap, ...]
+    reliefs: tuple[Relief, ...]
+    unfulfilled: Unfulfilled | None
+    merits: Merits | None
+    procedures: Procedures
+    marks: tuple[Mark, ...]
     red_lines: tuple[RedLine, ...]
-    evidence: tuple[Evidence, ...]
+    requirements: tuple[Requirement, ...]
+    watch: Watch | None
+    instant_downgrade: InstantDowngrade | None
     start: Start
-    kinds_read_by_code: frozenset[str]
+    movement: Movement | None
+    repair: RepairRule
+    deadlines: Deadlines
+    effects: tuple[EffectRule, ...]
+    treatment: Mapping[Grade, Treatment]
+    product_states: ProductStates | None
+    tallies: tuple[Tally, ...] = field(init=False)
+    """Of all sections, each once."""
+    standings: tuple[Standing, ...] = field(init=False)
+    standing_kinds: frozenset[str] = field(init=False)
+    merit_places: tuple[int, ...] = field(init=False)
+    """Of each item of merit, the position of its tally or standing."""
+    need_places: tuple[tuple[int, ...], ...] = field(init=False)
+    """Of each need of each requirement, the same; -1 of one that has neither."""
+    line_places: tuple[int, ...] = field(init=False)
+    """Of each red line, the position of its standing; -1 of one that lasts for months."""
+    kinds_read_by_code: frozenset[str] = field(init=False)
     """Kinds of whose code some rule asks, so that it must not be missing."""
+    _measured: Mapping[str, tuple[tuple[Condition, tuple[str, ...]], ...]] = field(
+        init=False, repr=False
+    )
+    """Of each kind, the conditions that measure, and which measures a rule sums up besides."""
+    _measures_read: Mapping[str, tuple[str, ...]] = field(init=False, repr=False)
+    """Of each kind, the measures that some rule asks for."""
+    _ranks: Mapping[Grade, int] = field(init=False, repr=False)
+    _step_lowests: tuple[int, ...] = field(init=False, repr=False)
+    """From which sums on another grade is the best that a sum allows."""
+    _step_ranks: tuple[int, ...] = field(init=False, repr=False)
     _readings: dict[_Alike, Reading] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     """What was read once: a population has many facts, and few that differ here."""
+
+    def __post_init__(self) -> None:
+        conditions = tuple(self._conditions())
+        measured = self._measures_asked(conditions)
+        steps = [
+            rank
+            for rank, step in enumerate(self.thresholds)
+            if not rank or step.lowest > self.thresholds[rank - 1].lowest
+        ]
+        derived: dict[str, object] = {
+            "tallies": tuple(dict.fromkeys(self._tallies())),
+            "standings": tuple(dict.fromkeys(self._standings())),
+            "kinds_read_by_code": frozenset(
+                condition.kind for condition in conditions if condition.codes is not None
+            ),
+            "_measured": measured,
+            "_measures_read": {
+                kind: tuple(
+                    sorted(
+                        {name for _, names in asked for name in names}
+                        | {name for condition, _ in asked for name, _ in condition.at_least}
+                    )
+                )
+                for kind, asked in measured.items()
+            },
+            "_ranks": {grade: rank for rank, grade in enumerate(self.grades)},
+            "_step_lowests": tuple(self.thresholds[rank].lowest for rank in steps),
+            "_step_ranks": tuple(steps),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+        places = {
+            "merit_places": tuple(self._place(item) for item in self._items),
+            "need_places": tuple(
+                tuple(self._place(need) for need in requirement.needs)
+                for requirement in self.requirements
+            ),
+            "line_places": tuple(
+                self.standings.index(Standing(line.when)) if line.months is None else -1
+                for line in self.red_lines
+            ),
+        }
+        for name, value in places.items():
+            object.__setattr__(self, name, value)
+        kinds = {condition.kind for standing in self.standings for condition in standing.when}
+        kinds.update(kind for kind, way in self.publicity.noted.items() if way is Shown.STANDING)
+        object.__setattr__(self, "standing_kinds", frozenset(kinds))
 
     @classmethod
     def parse(cls, document: bytes) -> Self:
         """The policy that these canonical bytes are, or a refusal that names the place."""
         root = Place.of(document).members(
             "caps",
+            "deadlines",
             "effective_from",
-            "evidence",
-            "favourable_months",
+            "effects",
             "grades",
+            "instant_downgrade",
             "kinds",
             "language",
+            "legal_basis",
+            "marks",
+            "merits",
+            "movement",
             "name",
             "points",
+            "procedures",
+            "product_states",
+            "publicity",
             "red_lines",
+            "reliefs",
+            "repair",
+            "requirements",
+            "score",
             "severities",
             "start",
+            "treatment",
+            "unfulfilled",
             "unweighed",
             "version",
+            "watch",
         )
         root["language"].text(_LANGUAGE)
-        severities = {name: _severity(place) for name, place in root["severities"].entries()}
-        outcomes = {name: _outcomes(place) for name, place in root["kinds"].entries()}
-        unweighed = {name: place.flag() for name, place in root["unweighed"].entries()}
-        for name in unweighed:
-            if name in outcomes:
-                path = (*root["unweighed"].path, name)
-                raise PolicyDuplicate(f"the kind {name!r} counts and does not count", path=path)
-        thresholds = _thresholds(root["grades"])
-        names = _Names(severities, outcomes, tuple(step.grade for step in thresholds))
-
-        points = [names.points(place) for place in root["points"].items(at_least=1)]
-        caps = [names.cap(place) for place in root["caps"].items()]
-        red_lines = [names.red_line(place) for place in root["red_lines"].items()]
-        evidence = [names.evidence(place) for place in root["evidence"].items()]
-        _each_once(
-            {
-                "points": [row.rule for row in points],
-                "caps": [cap.rule for cap in caps],
-                "red_lines": [line.rule for line in red_lines],
-                "evidence": [need.rule for need in evidence],
-            }
-        )
-        _all_speak(points)
-        rows = {kind: tuple(row for row in points if row.when.kind == kind) for kind in outcomes}
-        for kind, of_kind in rows.items():
-            if Role.WEIGHS in outcomes[kind].values() and not (
-                of_kind and of_kind[-1].when.is_open
-            ):
-                raise PolicyGap(
-                    f"{kind!r} weighs and has no last row without conditions", path=("points",)
-                )
-        return cls(
+        sections = Sections.of(root)
+        latest = sections.latest(root["score"])
+        policy = cls(
             hash=hashlib.sha256(document).digest(),
             document=document,
             name=root["name"].text(),
             version=root["version"].text(_VERSION),
+            legal_basis=sections.legal_basis(root["legal_basis"]),
             effective_from=root["effective_from"].day(),
-            severities=severities,
-            outcomes=outcomes,
-            unweighed=unweighed,
-            favourable_months=root["favourable_months"].integer(1, MONTHS_MAX),
-            points=rows,
-            caps=tuple(caps),
-            thresholds=thresholds,
-            red_lines=tuple(red_lines),
-            evidence=tuple(evidence),
-            start=names.start(root["start"]),
-            kinds_read_by_code=frozenset(
-                when.kind
-                for when in (
-                    *(row.when for row in points),
-                    *(cap.when for cap in caps),
-                    *(line.when for line in red_lines),
-                    *(need.when for need in evidence),
-                )
-                if when.codes is not None
-            ),
+            severities=sections.severities,
+            outcomes=sections.outcomes,
+            unweighed=sections.unweighed(root["unweighed"]),
+            publicity=sections.publicity(root["publicity"]),
+            grades=sections.grades,
+            thresholds=sections.thresholds,
+            latest=latest,
+            points=sections.points(root["points"]),
+            caps=sections.caps(root["caps"]),
+            reliefs=sections.reliefs(root["reliefs"]),
+            unfulfilled=sections.unfulfilled(root["unfulfilled"]),
+            merits=sections.merits(root["merits"]),
+            procedures=sections.procedures(root["procedures"]),
+            marks=sections.marks(root["marks"]),
+            red_lines=sections.red_lines(root["red_lines"]),
+            requirements=sections.requirements(root["requirements"]),
+            watch=sections.watch(root["watch"]),
+            instant_downgrade=sections.instant_downgrade(root["instant_downgrade"]),
+            start=sections.start(root["start"]),
+            movement=sections.movement(root["movement"]),
+            repair=sections.repair(root["repair"]),
+            deadlines=sections.deadlines(root["deadlines"]),
+            effects=sections.effects(root["effects"]),
+            treatment=sections.treatment(root["treatment"]),
+            product_states=sections.product_states(root["product_states"]),
         )
+        policy._check_names_once()
+        policy._check_form()
+        policy._check_every_kind_has_a_row()
+        return policy
 
-    def role(self, fact: Fact) -> Role | None:
-        """What `fact` does, None for a kind that does not count.
+    def reading(self, fact: Fact) -> Reading:
+        """All that the rules say of `fact`, which is not annulled.
 
         Refuses a fact that the policy does not list, or that lacks a value the policy reads.
         """
+        if fact.decided_on is None:
+            # No condition asks for it, and most readings do.
+            return self._read(fact)
+        alike: _Alike = (fact.kind, fact.code, fact.outcome, fact.severity, fact.basis)
+        measures = fact.measures
+        if measures:
+            names = self._measures_read.get(fact.kind, ())
+            alike = (*alike, *[measures.get(name) for name in names])
+        reading = self._readings.get(alike)
+        if reading is not None:
+            return reading
+        reading = self._read(fact)
+        if len(self._readings) >= _READINGS_KEPT:
+            self._readings.clear()
+        self._readings[alike] = reading
+        return reading
+
+    def passes_on(self, fact: Fact, to: Fact) -> bool:
+        """Whether the reference of `fact` to `to` is one to what that refers to."""
+        return speaks(self.procedures.through, to) and not speaks(self.procedures.direct, fact)
+
+    def annuls(self, fact: Fact) -> bool:
+        """Whether `fact` takes its target away."""
+        return speaks(self.procedures.annulled_by, fact)
+
+    def rank(self, grade: Grade) -> int:
+        """0 for the best grade, and so on; a start without a band is behind all of them."""
+        return self._ranks.get(grade, len(self.grades))
+
+    def rank_of(self, points: int) -> int:
+        """Of the best grade such that the next greater threshold is beyond the sum."""
+        return self._step_ranks[bisect_right(self._step_lowests, points) - 1]
+
+    def _read(self, fact: Fact) -> Reading:
+        role = self._role(fact)
+        if role is None:
+            return Reading(None)
+        self._check_measures(fact)
+        opens = _speaking([mark.opened_by for mark in self.marks], fact)
+        closes = _speaking([mark.closed_by for mark in self.marks], fact)
+        if role is Role.SILENT:
+            return Reading(role, opens=opens, closes=closes, goes_beyond=bool(opens or closes))
+        unfulfilled, weighs = self.unfulfilled, role is Role.WEIGHS
+        severity = self.severities[fact.severity] if weighs and fact.severity else None
+        reliefs = _speaking([relief.when for relief in self.reliefs], fact) if weighs else ()
+        reading = Reading(
+            role=role,
+            row=next(row for row in self.points if speaks(row.when, fact)) if weighs else None,
+            decay=tuple((step.months, step.permille) for step in severity.decay)
+            if severity
+            else (),
+            is_lowered=self.merits is not None and fact.severity in self.merits.lowers,
+            caps=_speaking([cap.when for cap in self.caps], fact) if weighs else (),
+            reliefs=reliefs,
+            is_relieved=any(self.reliefs[at].needs is None for at in reliefs),
+            red_lines=_speaking([line.when for line in self.red_lines], fact),
+            tallies=_speaking([tally.when for tally in self.tallies], fact),
+            breaks=_speaking([tally.broken_by for tally in self.tallies], fact),
+            may_stand=fact.kind in self.standing_kinds,
+            standings=_speaking([standing.when for standing in self.standings], fact),
+            relieves=_speaking([relief.needs or () for relief in self.reliefs], fact),
+            orders=unfulfilled is not None and speaks(unfulfilled.ordered_by, fact),
+            fulfils=unfulfilled is not None and speaks(unfulfilled.fulfilled_by, fact),
+            repairs=speaks(self.procedures.repaired_by, fact),
+            opens=opens,
+            closes=closes,
+            instead=_speaking([item.when for item in self.start.instead], fact),
+            scores=self.latest is not None and speaks(self.latest.when, fact),
+        )
+        return reading._replace(
+            goes_beyond=any(
+                (
+                    reading.red_lines,
+                    reading.tallies,
+                    reading.breaks,
+                    reading.may_stand,
+                    reading.opens,
+                    reading.closes,
+                    reading.instead,
+                    reading.scores,
+                )
+            )
+        )
+
+    def _role(self, fact: Fact) -> Role | None:
         outcomes = self.outcomes.get(fact.kind)
         if outcomes is None:
             if fact.kind in self.unweighed:
@@ -325,59 +412,26 @@ class Policy:
         role = outcomes.get(fact.outcome)
         if role is None:
             raise self._unknown(fact, "outcome", fact.outcome)
+        if fact.severity is not None and fact.severity not in self.severities:
+            raise self._unknown(fact, "severity", fact.severity)
         if role is Role.SILENT:
             return role
         if fact.decided_on is None:
             raise self._incomplete(fact, "decided_on")
         if fact.code is None and fact.kind in self.kinds_read_by_code:
             raise self._incomplete(fact, "code")
-        if role is Role.WEIGHS:
-            if fact.severity is None:
-                raise self._incomplete(fact, "severity")
-            if fact.severity not in self.severities:
-                raise self._unknown(fact, "severity", fact.severity)
+        if role is Role.WEIGHS and fact.severity is None:
+            raise self._incomplete(fact, "severity")
         return role
 
-    def row(self, fact: Fact) -> Points:
-        """The row that decides what `fact`, which weighs, weighs."""
-        return next(row for row in self.points[fact.kind] if row.when.matches(fact))
-
-    def reading(self, fact: Fact) -> Reading:
-        """All that the rules say of `fact`. Refuses what `role` refuses."""
-        alike = (fact.kind, fact.code, fact.outcome, fact.severity)
-        reading = self._readings.get(alike)
-        # The day of the decision is asked for as well, and no condition asks for it.
-        if reading is None or fact.decided_on is None:
-            reading = self._read(fact)
-            if len(self._readings) >= _READINGS_KEPT:
-                self._readings.clear()
-            self._readings[alike] = reading
-        return reading
-
-    def _read(self, fact: Fact) -> Reading:
-        role = self.role(fact)
-        if role is not Role.WEIGHS:
-            return Reading(role, None, (), (), ())
-        assert fact.severity is not None
-        row = self.row(fact)
-        return Reading(
-            role=role,
-            row=row,
-            steps=tuple(
-                (step.months, row.points * step.permille // PERMILLE_MAX)
-                for step in self.severities[fact.severity].decay
-            ),
-            caps=tuple(at for at, cap in enumerate(self.caps) if cap.when.matches(fact)),
-            red_lines=tuple(line for line in self.red_lines if line.when.matches(fact)),
-        )
-
-    def rank(self, grade: Grade) -> int:
-        """0 for the best grade, and so on."""
-        return next(rank for rank, step in enumerate(self.thresholds) if step.grade == grade)
-
-    def grade_of(self, points: int) -> Grade:
-        """The grade of a sum, before red lines and evidence."""
-        return next(step.grade for step in reversed(self.thresholds) if step.lowest <= points)
+    def _check_measures(self, fact: Fact) -> None:
+        """Refuse what hangs on a measure that is not there."""
+        for condition, names in self._measured.get(fact.kind, ()):
+            missing = condition.lacks(fact)
+            if missing is None and condition.matches(fact):
+                missing = next((name for name in names if name not in (fact.measures or {})), None)
+            if missing is not None:
+                raise self._incomplete(fact, "measures", missing)
 
     def _unknown(self, fact: Fact, member: str, value: str) -> FactUnknown:
         return FactUnknown(
@@ -386,181 +440,158 @@ class Policy:
             path=(fact.leaf_index, member),
         )
 
-    def _incomplete(self, fact: Fact, member: str) -> FactIncomplete:
+    def _incomplete(self, fact: Fact, *members: str) -> FactIncomplete:
         return FactIncomplete(
-            f"a {fact.kind!r} without {member} cannot be weighed by {self.name} {self.version}",
-            path=(fact.leaf_index, member),
+            f"a {fact.kind!r} without {'.'.join(members)} cannot be weighed by {self.name} "
+            f"{self.version}",
+            path=(fact.leaf_index, *members),
         )
 
+    @property
+    def _items(self) -> tuple[RunMerit | StandingMerit, ...]:
+        return self.merits.items if self.merits else ()
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """What the rules of a policy may refer to, and their parsers."""
+    def _place(self, rule: RunMerit | StandingMerit | Need) -> int:
+        match rule:
+            case Enough() | NoSuch() | Ratio() | RunMerit():
+                return self.tallies.index(rule.tally)
+            case StandingMerit():
+                return self.standings.index(rule.standing)
+            case Standing():
+                return self.standings.index(rule)
+            case KnownFor():
+                return -1
 
-    severities: Mapping[str, Severity]
-    outcomes: Mapping[str, Mapping[str, Role]]
-    grades: Sequence[Grade]
+    def _tallies(self) -> list[Tally]:
+        found = [item.tally for item in self._items if isinstance(item, RunMerit)]
+        for requirement in self.requirements:
+            found += [
+                need.tally
+                for need in requirement.needs
+                if isinstance(need, Enough | NoSuch | Ratio)
+            ]
+        return found
 
-    def points(self, place: Place) -> Points:
-        members = place.members("id", "kind", "points", optional=("code", "outcome", "severity"))
-        return Points(
-            rule=members["id"].text(),
-            when=self.condition(members, Role.WEIGHS),
-            points=members["points"].integer(0, POINTS_MAX),
+    def _standings(self) -> list[Standing]:
+        found = [item.standing for item in self._items if isinstance(item, StandingMerit)]
+        for requirement in self.requirements:
+            found += [need for need in requirement.needs if isinstance(need, Standing)]
+        return found + [Standing(line.when) for line in self.red_lines if line.months is None]
+
+    def _whens(self) -> list[When]:
+        """Every list of conditions of every section that the fold reads."""
+        found: list[When] = [row.when for row in self.points]
+        found += [cap.when for cap in self.caps]
+        for relief in self.reliefs:
+            found += [relief.when, relief.needs or ()]
+        if self.unfulfilled:
+            found += [self.unfulfilled.ordered_by, self.unfulfilled.fulfilled_by]
+        for tally in self._tallies():
+            found += [tally.when, tally.broken_by]
+        found += [standing.when for standing in self._standings()]
+        procedures = self.procedures
+        found += [procedures.through, procedures.direct]
+        found += [procedures.annulled_by, procedures.repaired_by]
+        for mark in self.marks:
+            found += [mark.opened_by, mark.closed_by]
+        found += [line.when for line in self.red_lines]
+        found += [item.when for item in self.start.instead]
+        return found + ([self.latest.when] if self.latest else [])
+
+    def _conditions(self) -> list[Condition]:
+        return [condition for when in self._whens() for condition in when]
+
+    def _measures_asked(
+        self, conditions: Sequence[Condition]
+    ) -> dict[str, tuple[tuple[Condition, tuple[str, ...]], ...]]:
+        asked: list[tuple[Condition, tuple[str, ...]]] = [
+            (condition, ()) for condition in conditions if condition.at_least
+        ]
+        for requirement in self.requirements:
+            for need in requirement.needs:
+                if isinstance(need, Ratio):
+                    asked += [(condition, (need.of, need.to)) for condition in need.tally.when]
+        if self.latest:
+            names = tuple(self.latest.measures)
+            asked += [(condition, names) for condition in self.latest.when]
+        return {
+            kind: tuple(one for one in asked if one[0].kind == kind)
+            for kind in sorted({condition.kind for condition, _ in asked})
+        }
+
+    def _check_names_once(self) -> None:
+        """No second rule of one name, in whichever section."""
+        sections: tuple[tuple[tuple[str, ...], list[str]], ...] = (
+            (("points",), [row.rule for row in self.points]),
+            (("caps",), [cap.rule for cap in self.caps]),
+            (("reliefs",), [relief.rule for relief in self.reliefs]),
+            (("merits", "items"), [item.rule for item in self.merits.items] if self.merits else []),
+            (("marks",), [mark.rule for mark in self.marks]),
+            (("red_lines",), [line.rule for line in self.red_lines]),
+            (("requirements",), [requirement.rule for requirement in self.requirements]),
+            (("effects",), [effect.rule for effect in self.effects]),
         )
+        seen = {self.latest.rule} if self.latest else set[str]()
+        for section, rules in sections:
+            for position, rule in enumerate(rules):
+                if rule in seen:
+                    raise PolicyDuplicate(
+                        f"a second rule is called {rule}", path=(*section, position, "id")
+                    )
+                seen.add(rule)
 
-    def cap(self, place: Place) -> Cap:
-        members = place.members("id", "months", "points", "when")
-        return Cap(
-            rule=members["id"].text(),
-            when=self.when(members["when"], Role.WEIGHS),
-            months=members["months"].integer(1, MONTHS_MAX),
-            points=members["points"].integer(0, POINTS_MAX),
-        )
+    def _check_form(self) -> None:
+        """Which sections go together."""
+        if self.latest is None:
+            if self.start.grade not in self.grades:
+                raise PolicyReference(
+                    f"there is no grade {self.start.grade!r}", path=("start", "grade")
+                )
+        else:
+            summed: dict[str, object] = {
+                "points": self.points,
+                "caps": self.caps,
+                "reliefs": self.reliefs,
+                "unfulfilled": self.unfulfilled,
+                "merits": self.merits,
+                "red_lines": self.red_lines,
+                "requirements": self.requirements,
+                "watch": self.watch,
+                "instant_downgrade": self.instant_downgrade,
+                "movement": self.movement,
+            }
+            for section, value in summed.items():
+                if value:
+                    raise PolicyGap(
+                        f"where the latest fact scores, {section} can say nothing", path=(section,)
+                    )
+            for kind, outcomes in self.outcomes.items():
+                if Role.WEIGHS in outcomes.values():
+                    raise PolicyGap(
+                        "where the latest fact scores, nothing weighs", path=("kinds", kind)
+                    )
+        if self.movement is None:
+            held: dict[tuple[str, ...], object] = {
+                ("instant_downgrade",): self.instant_downgrade,
+                ("start", "instead"): self.start.instead,
+            }
+            for path, rule in held.items():
+                if rule:
+                    raise PolicyGap("without movement no grade is held", path=path)
 
-    def red_line(self, place: Place) -> RedLine:
-        members = place.members("grade", "id", "months", "when")
-        return RedLine(
-            rule=members["id"].text(),
-            when=self.when(members["when"], Role.WEIGHS),
-            grade=self.grade(members["grade"]),
-            months=members["months"].integer(1, MONTHS_MAX),
-        )
-
-    def evidence(self, place: Place) -> Evidence:
-        members = place.members("at_least", "flag", "grade", "id", "months", "otherwise", "when")
-        grade = self.grade(members["grade"])
-        otherwise = self.grade(members["otherwise"])
-        if self.grades.index(otherwise) <= self.grades.index(grade):
-            raise PolicyOrder(
-                f"without evidence the grade must be worse than {grade}, not {otherwise}",
-                path=members["otherwise"].path,
+    def _check_every_kind_has_a_row(self) -> None:
+        for kind, outcomes in self.outcomes.items():
+            weighs = {name for name, role in outcomes.items() if role is Role.WEIGHS}
+            is_closed = any(
+                condition.kind == kind and condition.is_open and condition.outcomes >= weighs
+                for row in self.points
+                for condition in row.when
             )
-        return Evidence(
-            rule=members["id"].text(),
-            when=self.when(members["when"], Role.FAVOURABLE),
-            at_least=members["at_least"].integer(1, EVIDENCE_MAX),
-            months=members["months"].integer(1, MONTHS_MAX),
-            grade=grade,
-            otherwise=otherwise,
-            flag=members["flag"].text(),
-        )
-
-    def start(self, place: Place) -> Start:
-        members = place.members("flag", "grade")
-        return Start(grade=self.grade(members["grade"]), flag=members["flag"].text())
-
-    def when(self, place: Place, role: Role) -> Condition:
-        members = place.members("kind", optional=("code", "outcome", "severity"))
-        return self.condition(members, role)
-
-    def condition(self, members: Mapping[str, Place], role: Role) -> Condition:
-        kind = members["kind"].text()
-        if kind not in self.outcomes:
-            raise PolicyReference(f"no kind {kind!r} counts here", path=members["kind"].path)
-        if role not in self.outcomes[kind].values():
-            raise PolicyReference(f"no outcome of {kind!r} {_is(role)}", path=members["kind"].path)
-        outcomes = members["outcome"].names() if "outcome" in members else None
-        severities = members["severity"].names() if "severity" in members else None
-        for outcome in sorted(outcomes or ()):
-            if self.outcomes[kind].get(outcome) is not role:
-                raise PolicyReference(
-                    f"{kind!r} has no outcome {outcome!r} that {_is(role)}",
-                    path=members["outcome"].path,
-                )
-        for severity in sorted(severities or ()):
-            if severity not in self.severities:
-                raise PolicyReference(
-                    f"no severity {severity!r} is listed", path=members["severity"].path
-                )
-        return Condition(
-            kind=kind,
-            codes=members["code"].names() if "code" in members else None,
-            outcomes=outcomes,
-            severities=severities,
-        )
-
-    def grade(self, place: Place) -> Grade:
-        grade = Grade(place.text(_GRADE))
-        if grade not in self.grades:
-            raise PolicyReference(f"no grade {grade!r} has a threshold", path=place.path)
-        return grade
-
-
-def _severity(place: Place) -> Severity:
-    members = place.members("decay", "public_months", "weighs_months")
-    decay: list[Decay] = []
-    for item in members["decay"].items(at_least=1):
-        pair = item.items(at_least=2)
-        if len(pair) != 2:
-            raise PolicyValue("a step of decay is [months, permille]", path=item.path)
-        step = Decay(pair[0].integer(1, MONTHS_MAX), pair[1].integer(1, PERMILLE_MAX))
-        if decay and step.months <= decay[-1].months:
-            raise PolicyOrder("months of decay must rise", path=pair[0].path)
-        if decay and step.permille >= decay[-1].permille:
-            raise PolicyOrder("a weight must fall with each step", path=pair[1].path)
-        decay.append(step)
-    weighs_months = members["weighs_months"].integer(1, MONTHS_MAX)
-    if decay[-1].months != weighs_months:
-        raise PolicyGap(
-            f"decay ends after {decay[-1].months} months, weight after {weighs_months}",
-            path=members["decay"].path,
-        )
-    return Severity(
-        public_months=members["public_months"].integer(0, MONTHS_MAX),
-        weighs_months=weighs_months,
-        decay=tuple(decay),
-    )
-
-
-def _outcomes(place: Place) -> dict[str, Role]:
-    roles = [role.value for role in Role]
-    return {name: Role(inner.choice(*roles)) for name, inner in place.entries()}
-
-
-def _thresholds(place: Place) -> tuple[Threshold, ...]:
-    steps: list[Threshold] = []
-    for item in place.items(at_least=1):
-        members = item.members("from", "grade")
-        step = Threshold(
-            grade=Grade(members["grade"].text(_GRADE)),
-            lowest=members["from"].integer(0, POINTS_MAX),
-        )
-        if any(step.grade == earlier.grade for earlier in steps):
-            raise PolicyDuplicate(f"two thresholds for {step.grade}", path=members["grade"].path)
-        if not steps and step.lowest != 0:
-            raise PolicyGap("the best grade holds from 0", path=members["from"].path)
-        if steps and step.lowest <= steps[-1].lowest:
-            raise PolicyOrder("thresholds rise from the best grade on", path=members["from"].path)
-        steps.append(step)
-    return tuple(steps)
-
-
-def _each_once(sections: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a second rule of the same name, in whichever section."""
-    seen: set[str] = set()
-    for section, rules in sections.items():
-        for position, rule in enumerate(rules):
-            if rule in seen:
-                raise PolicyDuplicate(
-                    f"a second rule is called {rule}", path=(section, position, "id")
-                )
-            seen.add(rule)
-
-
-def _all_speak(rows: Sequence[Points]) -> None:
-    """Refuse a row all of whose facts an earlier row takes."""
-    for position, row in enumerate(rows):
-        for earlier in rows[:position]:
-            if earlier.when.covers(row.when):
-                raise PolicyUnreachable(
-                    f"{earlier.rule} takes every fact of {row.rule}", path=("points", position)
+            if weighs and not is_closed:
+                raise PolicyGap(
+                    f"{kind!r} weighs and has no row without conditions", path=("points",)
                 )
 
 
-def _within(inner: frozenset[str] | None, outer: frozenset[str] | None) -> bool:
-    return outer is None or (inner is not None and inner <= outer)
-
-
-def _is(role: Role) -> str:
-    return "weighs" if role is Role.WEIGHS else f"is {role.value}"
+def _speaking(rules: Sequence[When], fact: Fact) -> tuple[int, ...]:
+    return tuple(at for at, when in enumerate(rules) if speaks(when, fact))

@@ -29,8 +29,10 @@ import orjson
 
 from credit.errors import CreditError
 from credit.facts import Fact
-from credit.policy import Grade, Policy
+from credit.policy import Policy
 from credit.rating import rate
+from credit.rules import Grade
+from ledger.canonical import encode
 from ledger.identity import SubjectLabel
 
 SHARD_SUBJECTS_MAX = 1_000
@@ -43,11 +45,22 @@ _POLICIES_KEPT = 4
 """Parsed policies kept by a worker; one run has one."""
 
 Unit: TypeAlias = tuple[
-    int, str, str | None, str | None, str | None, date | None, date | None, str | None
+    int,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    date | None,
+    date | None,
+    str | None,
+    int | None,
+    str | None,
+    str | None,
 ]
-"""Leaf index, kind, code, outcome, severity, day of decision, day of effect, case.
+"""Leaf index, kind, code, outcome, severity, day of decision, day of effect, case, what it refers
+to, measures as canonical JSON, basis.
 
-All that `xinyuan-policy/1` reads; the other members of a fact cannot change a rating under it.
+All that `xinyuan-policy/2` reads; the day of the act cannot change a rating under it.
 """
 
 SubjectUnit: TypeAlias = Sequence[object]
@@ -106,6 +119,9 @@ def unit_of(fact: Fact) -> Unit:
         fact.decided_on,
         fact.effective_on,
         fact.case,
+        fact.refers,
+        None if fact.measures is None else encode(dict(fact.measures)).decode("ascii"),
+        fact.basis,
     )
 
 
@@ -214,7 +230,19 @@ def _rows(policy: Policy, packed: bytes, as_of: date, tree_size: int) -> list[Ro
 
 
 def _fact(unit: list[Any]) -> Fact:
-    leaf_index, kind, code, outcome, severity, decided_on, effective_on, case = unit
+    (
+        leaf_index,
+        kind,
+        code,
+        outcome,
+        severity,
+        decided_on,
+        effective_on,
+        case,
+        refers,
+        measures,
+        basis,
+    ) = unit
     return Fact(
         leaf_index,
         kind,
@@ -225,4 +253,7 @@ def _fact(unit: list[Any]) -> Fact:
         None if decided_on is None else date.fromisoformat(decided_on),
         None if effective_on is None else date.fromisoformat(effective_on),
         case,
+        refers,
+        None if measures is None else orjson.loads(measures),
+        basis,
     )

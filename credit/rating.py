@@ -1,60 +1,57 @@
-"""The fold from one subject's facts to its grade, in integers (reference: policy language 1).
+"""The fold over one subject's facts to its grade, in integers (docs/policy-language.md).
 
     rate           policy and facts to the rating on a day, as the ledger knew it at a size
     History        the same, prepared once to be asked about many days
+    History.path   the grades of all days, as the days on which something differs
     Rating         grade, points, reasons, flags, since when, and what comes next
-    Reason         one act that counts, or one red line
+    Reason         one act that counts, or one red line; Merited what speaks for the subject
     Change         the next day on which the rating differs, if nothing more is stated
+    State          what is held from one day on
 
 Two clocks. `tree_size` says what was known: facts at or beyond it do not exist. `as_of` says when:
 a fact exists from the day it takes effect. Facts that are known and take effect later belong to
-`next_change`, as does every decay: it is what will happen if nothing more is stated.
+`next_change`, as does every decay: it is what will happen if nothing more is stated. What is
+annulled is gone on every day: the old answer stays provable at the old tree size.
 
-On a day, of each act (the facts of one case) the heaviest fact counts: its points, less decay,
-divided downwards. Caps then cut what like acts weigh together within their months, earliest act
-first. What is left adds up to the points. The thresholds give a grade, red lines may worsen it,
-and want of evidence may withhold the best one. Nothing depends on the order of the input: ties
-fall to the later end, then to the lower leaf index. Pure.
+A grade falls at once and rises on days of a cycle, a step at a time: it depends on all that was
+before, and a history is walked from turn to turn. Nothing depends on the order of the input. Pure.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import lru_cache
-from itertools import groupby
+from itertools import islice, pairwise
 from operator import attrgetter
 from typing import NamedTuple, Self
 
+from credit.bounds import Bounds, standings_of, tallies_of
 from credit.calendar import add_months, day_after
 from credit.facts import Fact
-from credit.policy import (
-    Cap,
-    Evidence,
-    Grade,
-    Points,
-    Policy,
-    RedLine,
-    Role,
-)
+from credit.policy import Policy
+from credit.procedures import ReadFact, Settled, settle
+from credit.rules import Grade, Movement, Role
+from credit.sums import Counted, Sums, merits_of
+from credit.timelines import covered, effect_of
+from credit.weights import weights_of
 from ledger.canonical import encode_known
 
 REASONS_MAX = 4
 """Principal reasons in an answer: more than four explain less (Reg. B 1002.9, commentary)."""
 
-_ONE_DAY = timedelta(days=1)
+_CYCLE_DAYS_KEPT = 16_384
+"""Of some 3 MB: the days from which a population waits for the next cycle."""
 
-_LIVES_KEPT = 16_384
-"""Of some 8 MB: the decisions of a population fall on the days of a few years."""
+_UNMARKED: tuple[tuple[str, ...], bool] = ((), False)
+"""The flags of most days, and whether they freeze."""
 
 _leaf_index = attrgetter("leaf_index")
+_on = attrgetter("on")
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why the rating is what it is."""
 
     leaf_index: int
@@ -62,14 +59,19 @@ class Reason:
     points: int
     """What it adds now, in centipoints. A red line adds nothing and fixes the grade."""
     points_full: int
-    """What it weighed before decay and caps."""
-    ends_on: date
-    """The last day on which it counts."""
+    """What it weighed before reliefs, decay and caps."""
+    permille: int
+    """What its age leaves of it."""
+    relief: str | None
+    """The relief that it has."""
+    cap: str | None
+    """The cap that cut it."""
+    ends_on: date | None
+    """The last day on which it counts; None while no end is known."""
     case: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What the rating becomes, and the first day of it."""
 
     on: date
@@ -77,15 +79,32 @@ class Change:
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
+class Merited(NamedTuple):
+    """What one item of merit gives, before the cap over all of them."""
+
+    rule: str
+    points: int
+
+
+class Rating(NamedTuple):
     """A subject's credit under one policy, on one day, at one tree size."""
 
     grade: Grade
     points: int
-    """Demerit in centipoints: the sum of the points of the reasons."""
+    """Demerit in centipoints: the sum of the points of the reasons, less what merits lower it."""
+    target: Grade
+    """What the grade would be, but for how fast it may move."""
+    held_since: date | None
+    """The day on which the grade was taken; None without movement, or before it begins."""
+    promotion_on: date | None
+    """The first day on which the grade rises, if target and marks stay; None if it does not."""
+    is_frozen: bool
+    """Whether something open keeps it from rising."""
     reasons: tuple[Reason, ...]
     """Red lines first, then acts, heaviest first. Answers show the `principal_reasons`."""
+    merits: tuple[Merited, ...]
+    lowered: int
+    """By how much merits lower the sum."""
     flags: tuple[str, ...]
     since: date | None
     """First day since which grade, points and flags are these; None if they always were."""
@@ -103,7 +122,11 @@ class Rating:
         return encode_known(
             {
                 "flags": list(self.flags),
+                "frozen": self.is_frozen,
                 "grade": self.grade,
+                "held_since": _iso(self.held_since),
+                "lowered": self.lowered,
+                "merits": [{"points": one.points, "rule": one.rule} for one in self.merits],
                 "next_change": None
                 if change is None
                 else {
@@ -112,351 +135,365 @@ class Rating:
                     "points": change.points,
                 },
                 "points": self.points,
+                "promotion_on": _iso(self.promotion_on),
                 "reasons": [
                     {
+                        "cap": reason.cap,
                         "case": reason.case,
-                        "ends_on": reason.ends_on.isoformat(),
+                        "ends_on": _iso(reason.ends_on),
                         "leaf_index": reason.leaf_index,
+                        "permille": reason.permille,
                         "points": reason.points,
                         "points_full": reason.points_full,
+                        "relief": reason.relief,
                         "rule": reason.rule,
                     }
                     for reason in self.reasons
                 ],
-                "since": None if self.since is None else self.since.isoformat(),
+                "since": _iso(self.since),
+                "target": self.target,
             }
+        )
+
+
+class State(NamedTuple):
+    """What is so from a day on. A tuple, made many millions of times for a population."""
+
+    on: date
+    grade: Grade
+    points: int
+    flags: tuple[str, ...]
+    target: Grade
+    held_since: date | None
+    is_frozen: bool
+
+    def looks_like(self, other: State) -> bool:
+        """Whether a rating of one day is that of the other in what makes it differ."""
+        return (
+            self.points == other.points and self.grade == other.grade and self.flags == other.flags
         )
 
 
 def rate(policy: Policy, facts: Iterable[Fact], *, as_of: date, tree_size: int) -> Rating:
     """The rating of the subject of `facts` on `as_of`, as known at `tree_size`.
 
-    Raises `FactUnknown` or `FactIncomplete` for any known fact that the policy cannot read,
-    whichever day it takes effect on.
+    Raises `FactUnknown` or `FactIncomplete` for any known fact that is not annulled and that the
+    policy cannot read, whichever day it takes effect on.
     """
     return History.of(policy, facts, tree_size=tree_size).rating(as_of)
 
 
-# Those below are tuples, made many millions of times for a population: a frozen dataclass takes
-# three times as long to make.
-
-
-class _Life(NamedTuple):
-    """How long a decision of some day weighs how much."""
-
-    steps: tuple[tuple[date, int], ...]
-    """Until the end of which day it weighs how much."""
-    ends_on: date
-    turns: tuple[date, ...]
-    """The first day after each step."""
-
-
-class _Weight(NamedTuple):
-    """One fact that weighs."""
-
-    fact: Fact
-    act: str | int
-    row: Points
-    begins_on: date
-    life: _Life
-    caps: tuple[int, ...]
-    """Positions of the caps that speak of it."""
-
-    @property
-    def ends_on(self) -> date:
-        return self.life.ends_on
-
-    def on(self, day: date) -> int:
-        life = self.life
-        if self.begins_on <= day <= life.ends_on:
-            for until, points in life.steps:
-                if day <= until:
-                    return points
-        return 0
-
-
-class _Span(NamedTuple):
-    """The days on which one fact bears on a rule, both ends inside."""
-
-    fact: Fact
-    begins_on: date
-    ends_on: date
-
-    def holds(self, day: date) -> bool:
-        return self.begins_on <= day <= self.ends_on
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidenced:
-    """When the acts asked for by a rule were enough: false at first, and changing on each turn."""
-
-    rule: Evidence
-    turns: tuple[date, ...]
-
-    @classmethod
-    def of(cls, rule: Evidence, facts: Iterable[Fact]) -> Self:
-        steps: list[tuple[date, int, str | int]] = []
-        for fact in facts:
-            if rule.when.matches(fact):
-                span = _span(fact, rule.months)
-                if span.begins_on <= span.ends_on:
-                    steps.append((span.begins_on, 1, fact.act))
-                    steps.extend((turn, -1, fact.act) for turn in _after([span.ends_on]))
-        if not steps:
-            return cls(rule, ())
-        held: Counter[str | int] = Counter()
-        acts = 0
-        turns: list[date] = []
-        for turn, of_the_day in groupby(sorted(steps, key=_day_of_step), key=_day_of_step):
-            for _, step, act in of_the_day:
-                acts -= held[act] > 0
-                held[act] += step
-                acts += held[act] > 0
-            if (acts >= rule.at_least) != (len(turns) % 2 == 1):
-                turns.append(turn)
-        return cls(rule, tuple(turns))
-
-    def enough(self, day: date) -> bool:
-        return bisect_right(self.turns, day) % 2 == 1
-
-
-class _Counted(NamedTuple):
-    """What one act adds on a day."""
-
-    weight: _Weight
-    points: int
-
-
-class _Standing(NamedTuple):
-    """All that must differ for a rating to have changed."""
-
-    grade: Grade
-    points: int
-    flags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One subject's facts under one policy at one tree size, ready for any day.
-
-    Between two of its `turns` nothing changes: a rating is piecewise constant in its day.
-    """
+class History(NamedTuple):
+    """One subject's facts under one policy at one tree size, ready for any day."""
 
     policy: Policy
     begins_on: date | None
     """The first day on which anything that counts is known; None if nothing is."""
-    weights: tuple[_Weight, ...]
-    caps: tuple[int, ...]
-    """Positions of the caps that speak of some of them."""
-    red_lines: tuple[tuple[RedLine, _Span], ...]
-    evidence: tuple[_Evidenced, ...]
-    turns: tuple[date, ...]
+    sums: Sums
+    bounds: Bounds
+    path: Sequence[State]
+    """One state for each day on which anything in it differs; the first holds from ever."""
 
     @classmethod
     def of(cls, policy: Policy, facts: Iterable[Fact], *, tree_size: int) -> Self:
         """Refuses facts that the policy cannot read, the lowest leaf index first."""
-        weights: list[_Weight] = []
-        red_lines: list[tuple[RedLine, _Span]] = []
-        favourable: list[Fact] = []
         known = [fact for fact in facts if fact.leaf_index < tree_size]
         known.sort(key=_leaf_index)
-        begins_on: date | None = None
-        caps: set[int] = set()
-        turns: set[date] = set()
-        for fact in known:
-            reading = policy.reading(fact)
-            if reading.role is None or reading.role is Role.SILENT:
-                continue
-            begins = _takes_effect_on(fact)
-            if begins_on is None or begins < begins_on:
-                begins_on = begins
-            if reading.role is Role.FAVOURABLE:
-                favourable.append(fact)
-                continue
-            assert reading.row is not None
-            assert fact.decided_on is not None
-            life = _life(fact.decided_on, reading.steps)
-            weights.append(_Weight(fact, fact.act, reading.row, begins, life, reading.caps))
-            turns.add(begins)
-            turns.update(life.turns)
-            caps.update(reading.caps)
-            for line in reading.red_lines:
-                span = _span(fact, line.months)
-                red_lines.append((line, span))
-                turns.update(_after([span.ends_on]))
-        evidence = tuple([_Evidenced.of(rule, favourable) for rule in policy.evidence])
-        if begins_on is not None:
-            turns.add(begins_on)
-        for evidenced in evidence:
-            turns.update(evidenced.turns)
-        return cls(
-            policy=policy,
-            begins_on=begins_on,
-            weights=tuple(weights),
-            caps=tuple(sorted(caps)),
-            red_lines=tuple(red_lines),
-            evidence=evidence,
-            turns=tuple(sorted(turns)),
+        settled = settle(policy, known)
+        begins_on = _begin(policy, settled.facts)
+        tallies = tallies_of(policy, settled.beyond)
+        standings = standings_of(settled.beyond)
+        merits = merits_of(policy, tallies, standings.holds)
+        sums = Sums.of(policy, weights_of(policy, settled), merits)
+        bounds = Bounds.of(
+            policy, settled, begins_on=begins_on, tallies=tallies, standings=standings
         )
+        walk = _Walk(policy, settled, begins_on, sums, bounds)
+        return cls(policy, begins_on, sums, bounds, walk.states())
 
     def rating(self, as_of: date) -> Rating:
         """The rating on `as_of`."""
-        counted = self._counted(as_of)
-        standing = self._standing(as_of, counted)
+        at = self._at(as_of)
+        state = self.path[at]
+        counted = self.sums.counted(as_of) if self.policy.latest is None else []
         return Rating(
-            grade=standing.grade,
-            points=standing.points,
-            reasons=(*self._lines_crossed(as_of), *_reasons(counted)),
-            flags=standing.flags,
-            since=self._since(as_of, standing),
-            next_change=self._next_change(as_of, standing),
+            grade=state.grade,
+            points=state.points,
+            target=state.target,
+            held_since=state.held_since,
+            promotion_on=self._promotion_on(as_of, state),
+            is_frozen=state.is_frozen,
+            reasons=(*self._lines(as_of), *self._acts(as_of, counted), *self._score(as_of)),
+            merits=tuple(
+                Merited(merit.rule, points)
+                for merit in self.sums.merits
+                if (points := merit.points.on(as_of))
+            ),
+            lowered=self.sums.lowered(as_of, counted),
+            flags=state.flags,
+            since=self._since(at),
+            next_change=self._next_change(at),
         )
 
-    def _counted(self, day: date) -> list[_Counted]:
-        """The heaviest fact of each act, in the order in which they took effect, caps applied."""
-        heaviest: dict[str | int, _Counted] = {}
-        for weight in self.weights:
-            points = weight.on(day)
-            if points == 0:
-                continue
-            other = heaviest.get(weight.act)
-            if other is None or _outweighs(weight, points, other):
-                heaviest[weight.act] = _Counted(weight, points)
-        counted = sorted(heaviest.values(), key=_in_order_of_effect)
-        for position in self.caps:
-            counted = _capped(self.policy.caps[position], position, counted)
-        return counted
+    def state(self, day: date) -> State:
+        """What is held on a day."""
+        return self.path[self._at(day)]
 
-    def _standing(self, day: date, counted: list[_Counted]) -> _Standing:
-        policy = self.policy
-        if self.begins_on is None or day < self.begins_on:
-            return _Standing(policy.start.grade, 0, (policy.start.flag,))
-        points = sum(act.points for act in counted)
-        grade = policy.grade_of(points)
-        for line, span in self.red_lines:
-            if span.holds(day) and policy.rank(line.grade) > policy.rank(grade):
-                grade = line.grade
-        flags: set[str] = set()
-        for evidenced in self.evidence:
-            if grade == evidenced.rule.grade and not evidenced.enough(day):
-                grade = evidenced.rule.otherwise
-                flags.add(evidenced.rule.flag)
-        return _Standing(grade, points, tuple(sorted(flags)))
+    def _at(self, day: date) -> int:
+        return bisect_right(self.path, day, key=_on) - 1
 
-    def _lines_crossed(self, day: date) -> Iterator[Reason]:
-        """One reason for each red line and act: that which lasts longest, gravest line first."""
-        longest: dict[tuple[str, str | int], tuple[RedLine, _Span]] = {}
-        for line, span in self.red_lines:
-            if span.holds(day):
-                key = (line.rule, span.fact.act)
-                other = longest.get(key)
-                if other is None or span.ends_on > other[1].ends_on:
-                    longest[key] = (line, span)
-        for line, span in sorted(
-            longest.values(),
-            key=lambda crossed: (
-                -self.policy.rank(crossed[0].grade),
-                -crossed[1].ends_on.toordinal(),
-                crossed[0].rule,
-                crossed[1].fact.leaf_index,
-            ),
-        ):
-            yield Reason(span.fact.leaf_index, line.rule, 0, 0, span.ends_on, span.fact.case)
-
-    def _on(self, day: date) -> _Standing:
-        return self._standing(day, self._counted(day))
-
-    def _since(self, as_of: date, standing: _Standing) -> date | None:
-        for position in range(bisect_right(self.turns, as_of) - 1, -1, -1):
-            turn = self.turns[position]
-            if turn > date.min and self._on(turn - _ONE_DAY) != standing:
-                return turn
-        return None
-
-    def _next_change(self, as_of: date, standing: _Standing) -> Change | None:
-        for position in range(bisect_right(self.turns, as_of), len(self.turns)):
-            turn = self.turns[position]
-            then = self._on(turn)
-            if then != standing:
-                return Change(turn, then.grade, then.points)
-        return None
-
-
-@lru_cache(maxsize=_LIVES_KEPT)
-def _life(decided_on: date, steps: tuple[tuple[int, int], ...]) -> _Life:
-    ends = tuple([(add_months(decided_on, months), points) for months, points in steps])
-    return _Life(ends, ends[-1][0], tuple(_after([until for until, _ in ends])))
-
-
-def _span(fact: Fact, months: int) -> _Span:
-    assert fact.decided_on is not None
-    return _Span(fact, _takes_effect_on(fact), add_months(fact.decided_on, months))
-
-
-def _outweighs(weight: _Weight, points: int, other: _Counted) -> bool:
-    """Whether a later fact of an act takes the place of `other`, whose leaf index is lower."""
-    if points != other.points:
-        return points > other.points
-    return weight.ends_on > other.weight.ends_on
-
-
-def _capped(cap: Cap, position: int, counted: list[_Counted]) -> list[_Counted]:
-    """Cut each act to what the acts of the cap's months before it have left of the cap.
-
-    So in any `cap.months` that follow each other, such acts weigh at most `cap.points` together.
-    """
-    if sum(act.points for act in counted if position in act.weight.caps) <= cap.points:
-        return counted
-    window: deque[tuple[date, int]] = deque()
-    within = 0
-    result: list[_Counted] = []
-    for act in counted:
-        if position not in act.weight.caps:
-            result.append(act)
-            continue
-        begins_on = act.weight.begins_on
-        while window and window[0][0] < begins_on:
-            within -= window.popleft()[1]
-        points = min(act.points, cap.points - within)
-        within += points
-        window.append((add_months(begins_on, cap.months), points))
-        result.append(_Counted(act.weight, points))
-    return result
-
-
-def _reasons(counted: list[_Counted]) -> Iterator[Reason]:
-    """Acts that add something: most points first, then the latest, then the lowest leaf index."""
-    for act in sorted(counted, key=_in_order_of_gravity):
-        if act.points > 0:
-            fact = act.weight.fact
-            yield Reason(
-                leaf_index=fact.leaf_index,
-                rule=act.weight.row.rule,
-                points=act.points,
-                points_full=act.weight.row.points,
-                ends_on=act.weight.ends_on,
-                case=fact.case,
+    def _lines(self, day: date) -> list[Reason]:
+        if not self.bounds.lines:
+            return []
+        return [
+            Reason(
+                leaf_index=line.fact.leaf_index,
+                rule=line.rule.rule,
+                points=0,
+                points_full=0,
+                permille=1000,
+                relief=None,
+                cap=None,
+                ends_on=line.ends_on,
+                case=line.fact.case,
             )
+            for line in self.bounds.crossed(day)
+        ]
+
+    def _acts(self, day: date, counted: Sequence[Counted]) -> list[Reason]:
+        """Acts that add something: most points first, then the latest, then the lowest index."""
+        policy = self.policy
+        return [
+            Reason(
+                leaf_index=act.weight.fact.leaf_index,
+                rule=act.weight.rule,
+                points=act.points,
+                points_full=act.weight.points_full,
+                permille=act.step.permille,
+                relief=None if act.step.relief is None else policy.reliefs[act.step.relief].rule,
+                cap=None if act.cap is None else policy.caps[act.cap].rule,
+                ends_on=act.weight.ends_on(day),
+                case=act.weight.fact.case,
+            )
+            for act in sorted(counted, key=_in_order_of_gravity)
+            if act.points > 0
+        ]
+
+    def _score(self, day: date) -> list[Reason]:
+        latest = self.policy.latest
+        score = None if latest is None else self.bounds.score(day)
+        if latest is None or score is None:
+            return []
+        return [
+            Reason(
+                leaf_index=score.fact.leaf_index,
+                rule=latest.rule,
+                points=score.points,
+                points_full=score.points,
+                permille=1000,
+                relief=None,
+                cap=None,
+                ends_on=None,
+                case=score.fact.case,
+            )
+        ]
+
+    def _promotion_on(self, as_of: date, state: State) -> date | None:
+        movement = self.policy.movement
+        if (
+            movement is None
+            or state.held_since is None
+            or state.is_frozen
+            or self.policy.rank(state.target) >= self.policy.rank(state.grade)
+        ):
+            return None
+        tomorrow = day_after(as_of)
+        if tomorrow is None:
+            return None
+        stayed_on = add_months(state.held_since, movement.stay_months[state.grade])
+        return _cycle_day(movement, max(tomorrow, stayed_on))
+
+    def _since(self, at: int) -> date | None:
+        path = self.path
+        state = path[at]
+        while at and path[at - 1].looks_like(state):
+            at -= 1
+        return path[at].on if at else None
+
+    def _next_change(self, at: int) -> Change | None:
+        state = self.path[at]
+        for later in islice(self.path, at + 1, None):
+            if not later.looks_like(state):
+                return Change(later.on, later.grade, later.points)
+        return None
 
 
-def _takes_effect_on(fact: Fact) -> date:
-    day = fact.takes_effect_on
-    assert day is not None
-    return day
+class _Walk:
+    """From turn to turn, the grade that is held."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        settled: Settled,
+        begins_on: date | None,
+        sums: Sums,
+        bounds: Bounds,
+    ) -> None:
+        self._policy = policy
+        self._begins_on = begins_on
+        self._marks = settled.marks
+        self._bounds = bounds
+        self._points = sums.points if policy.latest is None else bounds.points
+        self._rises = sums.rises
+        self._watched = covered(sums.watches)
+        self._is_marked = bool(settled.marks or sums.watches)
+        self._held = policy.rank(_first_grade(policy, settled.beyond, begins_on))
+        self._since = None if policy.movement is None else begins_on
+        self._states: list[State] = []
+
+    def states(self) -> list[State]:
+        """All of them, whenever anything in them differs. Written for speed."""
+        policy, bounds, begins_on = self._policy, self._bounds, self._begins_on
+        movement, grades = policy.movement, policy.grades
+        points, becomes = 0, dict(zip(*self._points, strict=True))
+        is_plain = bounds.are_none and not self._is_marked
+        self._put(self._before(date.min))
+        for day, next_day in pairwise([*sorted(self._turns()), None]):
+            assert day is not None
+            if begins_on is None or day < begins_on:
+                self._put(self._before(day))
+                continue
+            points = becomes.get(day, points)
+            flags, is_frozen = _UNMARKED
+            if is_plain:
+                target = policy.rank_of(points)
+            else:
+                target, missing = bounds.target(day, points)
+                flags, is_frozen = self._marked(day, missing)
+            fell = self._falls(day, target)
+            held, since = self._held, self._since
+            now = State(day, grades[held], points, flags, grades[target], since, is_frozen)
+            self._put(now)
+            if target < held and not is_frozen and movement is not None:
+                self._rise(movement, now, target, next_day, fell=fell)
+        return self._states
+
+    def _turns(self) -> set[date]:
+        turns = {*self._points.days}
+        if not self._bounds.are_none:
+            turns |= self._bounds.turns
+        if self._is_marked:
+            turns.update(self._watched.turns)
+            for mark in self._marks:
+                turns.update(mark.span.turns)
+        if self._begins_on is not None:
+            turns.add(self._begins_on)
+        return turns
+
+    def _before(self, day: date) -> State:
+        start = self._policy.start
+        flags, is_frozen = self._marked(day, [start.flag])
+        return State(day, start.grade, 0, flags, start.grade, None, is_frozen)
+
+    def _marked(self, day: date, flags: list[str]) -> tuple[tuple[str, ...], bool]:
+        is_frozen = False
+        if self._is_marked:
+            for mark in self._marks:
+                if mark.span.holds(day):
+                    if mark.flag is not None:
+                        flags.append(mark.flag)
+                    is_frozen = is_frozen or mark.freezes
+            watch = self._policy.watch
+            if watch is not None and self._watched.on(day):
+                flags.append(watch.flag)
+        return tuple(sorted({*flags})) if len(flags) > 1 else tuple(flags), is_frozen
+
+    def _falls(self, day: date, target: int) -> bool:
+        """To the target or, where the sum has just risen so high, further; says whether."""
+        policy = self._policy
+        if policy.movement is None:
+            self._held = target
+            return False
+        bound = target
+        if policy.instant_downgrade is not None and day in self._rises:
+            lower = self._held + policy.instant_downgrade.steps
+            bound = max(target, min(lower, len(policy.grades) - 1))
+        if bound <= self._held:
+            return False
+        self._held, self._since = bound, day
+        return True
+
+    def _rise(
+        self, movement: Movement, now: State, target: int, next_day: date | None, *, fell: bool
+    ) -> None:
+        """Step by step, on days of the cycle before the next turn."""
+        grades = self._policy.grades
+        first = day_after(now.on) if fell else now.on
+        while target < self._held and first is not None:
+            assert self._since is not None
+            stayed_on = add_months(self._since, movement.stay_months[grades[self._held]])
+            first = max(first, stayed_on)
+            if next_day is not None and first >= next_day:
+                return
+            day = _cycle_day(movement, first)
+            if day is None or (next_day is not None and day >= next_day):
+                return
+            self._held, self._since = max(target, self._held - movement.steps), day
+            self._put(
+                State(
+                    day, grades[self._held], now.points, now.flags, now.target, day, now.is_frozen
+                )
+            )
+            first = day_after(day)
+
+    def _put(self, state: State) -> None:
+        states = self._states
+        if states and states[-1].on == state.on:
+            states.pop()
+        if not states or states[-1][1:] != state[1:]:
+            states.append(state)
 
 
-def _after(last_days: Iterable[date]) -> list[date]:
-    """The days on which something has ended; at the end of the calendar nothing does."""
-    return [turn for turn in map(day_after, last_days) if turn is not None]
+def _begin(policy: Policy, facts: Sequence[ReadFact]) -> date | None:
+    if policy.latest is not None:
+        days = [effect_of(fact) for fact, reading in facts if reading.scores]
+    else:
+        days = [effect_of(fact) for fact, reading in facts if reading.role is not Role.SILENT]
+    return min(days, default=None)
 
 
-def _day_of_step(step: tuple[date, int, str | int]) -> date:
-    return step[0]
+def _first_grade(policy: Policy, facts: Sequence[ReadFact], begins_on: date | None) -> Grade:
+    """The grade held on the day on which a subject begins."""
+    if policy.latest is not None:
+        return policy.grades[-1]
+    instead = [
+        at
+        for fact, reading in facts
+        if reading.instead and fact.takes_effect_on == begins_on
+        for at in reading.instead
+    ]
+    return policy.start.instead[min(instead)].grade if instead else policy.start.grade
 
 
-def _in_order_of_effect(act: _Counted) -> tuple[date, int]:
-    return act.weight.begins_on, act.weight.fact.leaf_index
+@lru_cache(maxsize=_CYCLE_DAYS_KEPT)
+def _days_of_cycle(first: date, cycle_month: int, cycle_day: int, cycle_months: int) -> date | None:
+    year, month = first.year, first.month
+    if first.day > cycle_day:
+        month += 1
+    while (month - cycle_month) % cycle_months:
+        month += 1
+    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+    return date(year, month, cycle_day) if year <= date.max.year else None
 
 
-def _in_order_of_gravity(act: _Counted) -> tuple[int, int, int]:
+def _cycle_day(movement: Movement, first: date) -> date | None:
+    """The first day of the cycle that is not before `first`; None beyond the calendar."""
+    return _days_of_cycle(first, movement.cycle_month, movement.cycle_day, movement.cycle_months)
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _in_order_of_gravity(act: Counted) -> tuple[int, int, int]:
     return -act.points, -act.weight.begins_on.toordinal(), act.weight.fact.leaf_index

@@ -52,10 +52,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from credit.errors import CreditError, PolicyError, PolicyUnknown
 from credit.facts import Fact
-from credit.policy import Grade, Policy
+from credit.policy import Policy
 from credit.population import Cutter, Shard
-from credit.publicity import public_from, public_until
+from credit.publicity import Ends, Window, stands_alone, window_alone, windows
 from credit.rating import Rating, rate
+from credit.rules import Grade
 from credit.tables import FactRow, PolicyRow, RatingRow
 from ledger.canonical import decode, encode, unb64url
 from ledger.control import Control, PolicyAdoption
@@ -81,6 +82,12 @@ REFRESH_MAX = 5_000
 
 _POLICIES_KEPT = 16
 """Parsed policies kept in memory; a log has a handful in force."""
+
+_NO_SIZE = 2**62
+"""Beyond every leaf index: all that is known."""
+
+_UNJUDGED = Window(None, None, Ends.UNREADABLE)
+"""Without a policy nothing is shown."""
 
 _Key = TypeVar("_Key")
 _Values = dict[str, Any]
@@ -115,6 +122,9 @@ _UNITS = select(
     FactRow.decided_on,
     FactRow.effective_on,
     FactRow.case,
+    FactRow.refers,
+    FactRow.measures,
+    FactRow.basis,
 )
 """The subject, then the members of `credit.population.Unit` in their order."""
 
@@ -153,6 +163,11 @@ class CreditView:
         if facts:
             rows = [_fact_values(statement, fact, newest) for statement, fact in facts]
             await session.execute(insert(FactRow), rows)
+            if newest is not None:
+                entangled = {
+                    statement.subject for statement, fact in facts if not stands_alone(newest, fact)
+                }
+                await _publish(session, newest, sorted(entangled))
             fact_index = {statement.subject: fact.leaf_index for statement, fact in facts}
             known = [policy for policy in policies if policy.hash not in new_hashes]
             await _mark_due(session, fact_index, known)
@@ -201,7 +216,7 @@ class Ratings:
         Raises `PolicyUnknown`, `FactUnknown`, `FactIncomplete`.
         """
         policy = await self.policy_in_force(as_of=as_of, tree_size=tree_size)
-        facts = await self._facts([subject], tree_size)
+        facts = await _facts(self._session, [subject], tree_size)
         return rate(policy, facts[subject], as_of=as_of, tree_size=tree_size)
 
     async def facts_of(
@@ -391,7 +406,9 @@ class Ratings:
             return 0
         policies = {policy.hash: policy for policy in await _policies(self._session)}
         subjects = sorted({subject for subject, _, _ in due})
-        facts = await self._facts(subjects, 1 + max(fact_index for _, _, fact_index in due))
+        facts = await _facts(
+            self._session, subjects, 1 + max(fact_index for _, _, fact_index in due)
+        )
         values = [
             _rating_values(
                 subject,
@@ -404,15 +421,17 @@ class Ratings:
         await _execute_many(self._session, _WRITE_RATING, values)
         return len(due)
 
-    async def _facts(
-        self, subjects: Sequence[SubjectLabel], tree_size: int
-    ) -> dict[SubjectLabel, list[Fact]]:
-        facts: dict[SubjectLabel, list[Fact]] = defaultdict(list)
-        for keys in _chunks(subjects):
-            query = _FACTS.where(FactRow.subject.in_(keys), FactRow.leaf_index < tree_size)
-            for row in await self._session.execute(query):
-                facts[row[0]].append(_fact(row))
-        return facts
+
+async def _facts(
+    session: AsyncSession, subjects: Sequence[SubjectLabel], tree_size: int
+) -> dict[SubjectLabel, list[Fact]]:
+    """All of each subject below `tree_size`, in the order of the log."""
+    facts: dict[SubjectLabel, list[Fact]] = defaultdict(list)
+    for keys in _chunks(subjects):
+        query = _FACTS.where(FactRow.subject.in_(keys), FactRow.leaf_index < tree_size)
+        for row in await session.execute(query.order_by(FactRow.subject, FactRow.leaf_index)):
+            facts[row[0]].append(_fact(row))
+    return facts
 
 
 def _stated(*, tree_size: int, as_of: date | None, public_on: date | None) -> Select[Any]:
@@ -558,31 +577,33 @@ async def _mark_all_due(session: AsyncSession, policy: Policy) -> None:
 
 
 async def _publish_anew(session: AsyncSession, policy: Policy) -> None:
-    """Judge the publicity of every fact by the policy adopted last, a page at a time."""
-    after: tuple[str, int] = ("", -1)
+    """Judge the publicity of every fact by the policy adopted last, some subjects at a time."""
+    after = ""
     while True:
         query = (
-            _FACTS.where(tuple_(FactRow.subject, FactRow.leaf_index) > after)
+            select(FactRow.subject)
+            .where(FactRow.subject > after)
+            .distinct()
             .order_by(FactRow.subject)
-            .order_by(FactRow.leaf_index)
-            .limit(REFRESH_MAX)
+            .limit(KEYS_MAX)
         )
-        facts = [(row[0], _fact(row)) for row in await session.execute(query)]
-        if not facts:
+        subjects = list(await session.scalars(query))
+        if not subjects:
             return
-        await _execute_many(
-            session,
-            _WRITE_PUBLICITY,
-            [
-                {
-                    "key_subject": subject,
-                    "key_leaf_index": fact.leaf_index,
-                    **_publicity(fact, policy),
-                }
-                for subject, fact in facts
-            ],
-        )
-        after = (facts[-1][0], facts[-1][1].leaf_index)
+        await _publish(session, policy, subjects)
+        after = subjects[-1]
+
+
+async def _publish(session: AsyncSession, policy: Policy, subjects: Sequence[SubjectLabel]) -> None:
+    """Judge the publicity of all facts of these subjects, as they bear on each other."""
+    facts = await _facts(session, subjects, _NO_SIZE)
+    values = [
+        {"key_subject": subject, "key_leaf_index": leaf_index, **_publicity(window)}
+        for subject, of_subject in facts.items()
+        for leaf_index, window in windows(policy, of_subject).items()
+    ]
+    if values:
+        await _execute_many(session, _WRITE_PUBLICITY, values)
 
 
 @lru_cache(maxsize=_POLICIES_KEPT)
@@ -629,21 +650,12 @@ def _fact_values(statement: Statement, fact: Fact, policy: Policy | None) -> _Va
         "reference": reference_hash(statement.issuer, statement.jti),
         "measures": None if fact.measures is None else encode(dict(fact.measures)).decode("ascii"),
         "basis": fact.basis,
-        **_publicity(fact, policy),
+        **_publicity(_UNJUDGED if policy is None else window_alone(policy, fact)),
     }
 
 
-def _publicity(fact: Fact, policy: Policy | None) -> _Values:
-    """What the policy cannot read, or no policy has judged, is not shown."""
-    if policy is None:
-        return {"public_from": None, "public_until": None}
-    try:
-        return {
-            "public_from": public_from(policy, fact),
-            "public_until": public_until(policy, fact),
-        }
-    except CreditError:
-        return {"public_from": None, "public_until": None}
+def _publicity(window: Window) -> _Values:
+    return {"public_from": window.first, "public_until": window.last}
 
 
 def _fact(row: Sequence[Any]) -> Fact:

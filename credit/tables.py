@@ -15,7 +15,7 @@ from datetime import date
 from sqlalchemy import BigInteger, Date, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from credit.policy import Grade
+from credit.rules import Grade
 from ledger.identity import SubjectLabel
 from ledger.tables import Base, Label
 

@@ -11,7 +11,8 @@ findings      those about goods or premises
 life_cycles   those that follow a decision
 standing      those about who an enterprise is, what it holds, whom it is related to
 kinds         the type of each kind
-enterprise    enterprises and their ratings
+credit        a rating, why it is what it is, and what would change it
+enterprise    enterprises, filed or stated about
 log           checkpoint and entries
 trace         where goods came from and went
 query         the root of reading

@@ -1,7 +1,6 @@
 """Enterprises and their credit in the graph.
 
     Enterprise, EnterpriseConnection, EnterpriseEdge, EnterpriseFilter
-    CreditRating, Reason, RatingChange, PolicyName
     enterprise_of    a label to its window, as far as the caller may know of it
     resolve_subject  the label behind what a caller wrote
     find_enterprise  an identifier or label as callers write it
@@ -14,7 +13,6 @@ may see the same statements computes the same rating.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +21,7 @@ from api.access import Tier
 from api.enterprises import EnterprisePredicate, Enterprises, named_for
 from api.errors import EnterpriseUnknown
 from api.schema.clocks import Clocks
+from api.schema.credit import CreditRating, RatingResult
 from api.schema.nodes import (
     PAGE_SIZE,
     After,
@@ -34,153 +33,21 @@ from api.schema.nodes import (
     PageInfo,
     page_info,
 )
-from api.schema.outcome import Refusal, refused
+from api.schema.outcome import refused
 from api.schema.scalars import Day, Natural
-from api.schema.session import Info, Rated, Session
+from api.schema.session import Info, Session
 from api.schema.statement import (
     Identifier,
     Names,
-    Statement,
     StatementConnection,
     statement_connection,
-    statement_of,
 )
 from api.schema.tiers import described, only
-from credit import rating as credit_rating
 from credit.errors import CreditError
 from credit.ratings import Ratings
 from ledger import directory
 from ledger.identity import Identity, Scheme, SubjectLabel, parse_label
-from ledger.merkle import Hash
 from ledger.tables import LABEL_CHARACTERS
-
-
-@strawberry.type(description="A policy of rating: data in the log, named by its hash.")
-class PolicyName:
-    """Which rule was followed."""
-
-    name: str = strawberry.field(description="Its name.")
-    version: str = strawberry.field(description="Its version, three numbers.")
-    hash: Hash = strawberry.field(description="SHA-256 of its canonical JSON.")
-    effective_from: Day = strawberry.field(description="The first day on which it is in force.")
-
-
-@strawberry.type(description="What the rating becomes if nothing more is stated.")
-class RatingChange:
-    """The next turn."""
-
-    on: Day = strawberry.field(description="The first day of the new rating.")
-    grade: str = strawberry.field(description="The grade from that day on.")
-    points: int = strawberry.field(description="Points from that day on, in hundredths of a point.")
-
-
-@strawberry.type(description="Why a rating is what it is.")
-class Reason:
-    """One act that counts, or a red line."""
-
-    reason: strawberry.Private[credit_rating.Reason]
-
-    @described(description="The statement behind it, by its place in the log.")
-    def leaf_index(self) -> Natural:
-        return Natural(self.reason.leaf_index)
-
-    @described(description="The rule of the policy, by its identifier there.")
-    def rule(self) -> str:
-        return self.reason.rule
-
-    @described(description="What it adds now, in hundredths of a point. A red line adds none.")
-    def points(self) -> int:
-        return self.reason.points
-
-    @described(description="What it weighed before decay and caps, in hundredths of a point.")
-    def points_full(self) -> int:
-        return self.reason.points_full
-
-    @described(description="The last day on which it counts.")
-    def ends_on(self) -> Day:
-        return Day(self.reason.ends_on)
-
-    @described(
-        description="The matter it belongs to; a random identifier.",
-        metadata=only(Tier.AUTHORITY),
-    )
-    def case(self) -> str | None:
-        return self.reason.case
-
-    @described(description="The statement behind it.")
-    async def statement(self, info: Info) -> Statement | None:
-        visible = await info.context.at.load(self.reason.leaf_index)
-        return None if visible is None else statement_of(visible)
-
-
-@strawberry.type(
-    description="Credit under one policy, on one day, as known at one size of the log. Without a "
-    "view of all of the subject's statements it follows from those that may be shown today."
-)
-class CreditRating:
-    """A window on a rating."""
-
-    rated: strawberry.Private[Rated]
-
-    @described(description="The grade, by the policy's names, best first: A, B, C, D.")
-    def grade(self) -> str:
-        return self.rated.rating.grade
-
-    @described(description="Demerit in hundredths of a point; 0 is best.")
-    def points(self) -> int:
-        return self.rated.rating.points
-
-    @described(description="The principal reasons, at most four, heaviest first.")
-    def reasons(self) -> list[Reason]:
-        return [Reason(reason=reason) for reason in self.rated.rating.principal_reasons]
-
-    @described(description="How many acts and red lines count in all.")
-    def reason_count(self) -> int:
-        return len(self.rated.rating.reasons)
-
-    @described(description="What else is to be known, such as `new`; names of the policy.")
-    def flags(self) -> list[str]:
-        return list(self.rated.rating.flags)
-
-    @described(description="The first day since which the rating is this; null if always.")
-    def since(self) -> Day | None:
-        since = self.rated.rating.since
-        return None if since is None else Day(since)
-
-    @described(description="What it becomes if nothing more is stated; null if it stays.")
-    def next_change(self) -> RatingChange | None:
-        change = self.rated.rating.next_change
-        if change is None:
-            return None
-        return RatingChange(on=Day(change.on), grade=change.grade, points=change.points)
-
-    @described(description="The policy it follows.")
-    def policy(self) -> PolicyName:
-        policy = self.rated.policy
-        return PolicyName(
-            name=policy.name,
-            version=policy.version,
-            hash=Hash(policy.hash),
-            effective_from=Day(policy.effective_from),
-        )
-
-    @described(description="The day it is true on.")
-    def as_of(self) -> Day:
-        return Day(self.rated.clocks.as_of)
-
-    @described(description="The log's size it was known at.")
-    def tree_size(self) -> Natural:
-        return Natural(self.rated.clocks.tree_size)
-
-
-RatingResult = Annotated[
-    CreditRating | Refusal,
-    strawberry.union(
-        "RatingResult",
-        description="A rating, or why there is none: the policy cannot read a statement, or no "
-        "policy is in force.",
-    ),
-]
 
 
 @strawberry.type(description="A party that authorities state things about.")

@@ -36,6 +36,30 @@ class Inspection(Finding):
     def samples_failed(self) -> Natural | None:
         return self.measure("samples_failed")
 
+    @described(description="The score for hygiene of a rating scheme, 0 best.")
+    def score_hygiene(self) -> Natural | None:
+        return self.measure("score_hygiene")
+
+    @described(description="The score for the premises of a rating scheme, 0 best.")
+    def score_structural(self) -> Natural | None:
+        return self.measure("score_structural")
+
+    @described(description="The score for confidence in management of a rating scheme, 0 best.")
+    def score_confidence(self) -> Natural | None:
+        return self.measure("score_confidence")
+
+    @described(description="Critical violations.")
+    def violations_critical(self) -> Natural | None:
+        return self.measure("violations_critical")
+
+    @described(description="Major violations.")
+    def violations_major(self) -> Natural | None:
+        return self.measure("violations_major")
+
+    @described(description="Minor violations.")
+    def violations_minor(self) -> Natural | None:
+        return self.measure("violations_minor")
+
     @described(description="Legal charges as the authority numbers them, 32 at most.")
     def charges(self) -> list[str]:
         return self.texts("charges")

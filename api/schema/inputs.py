@@ -238,6 +238,25 @@ class InspectionInput(_Charging, _Finding):
     samples_failed: Natural | None = strawberry.field(
         default=None, description="Samples that failed."
     )
+    score_hygiene: Natural | None = strawberry.field(
+        default=None, description="The score for hygiene of a rating scheme, 0 best."
+    )
+    score_structural: Natural | None = strawberry.field(
+        default=None, description="The score for the premises of a rating scheme, 0 best."
+    )
+    score_confidence: Natural | None = strawberry.field(
+        default=None,
+        description="The score for confidence in management of a rating scheme, 0 best.",
+    )
+    violations_critical: Natural | None = strawberry.field(
+        default=None, description="Critical violations."
+    )
+    violations_major: Natural | None = strawberry.field(
+        default=None, description="Major violations."
+    )
+    violations_minor: Natural | None = strawberry.field(
+        default=None, description="Minor violations."
+    )
 
 
 @strawberry.input(description="What is served with a decision of how it may be repaired.")

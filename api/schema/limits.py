@@ -44,7 +44,13 @@ ROOT_FIELDS_MAX = 50
 TRACES_MAX = 5
 """Each walks at most as far as its own bounds, which is most of a second of one core."""
 
-_PAGES = frozenset({"enterprises", "referredBy", "statements"})
+SUPPOSITIONS_MAX = 4
+"""Of `whatIf` and `toReach`, those of each edge of a page counted: one of them is up to 130 folds,
+for the largest subject of the real refusals a third of a second of one core."""
+
+_SUPPOSITIONS = frozenset({"toReach", "whatIf"})
+
+_PAGES = frozenset({"enterprises", "history", "referredBy", "statements"})
 
 
 def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -83,6 +89,8 @@ def check_cost(
         raise QueryTooLarge(f"more than {ROOT_FIELDS_MAX} root fields", path=("query",))
     if cost.traces > TRACES_MAX:
         raise QueryTooLarge(f"more than {TRACES_MAX} traces", path=("query",))
+    if cost.suppositions > SUPPOSITIONS_MAX:
+        raise QueryTooLarge(f"more than {SUPPOSITIONS_MAX} suppositions", path=("query",))
     if cost.fields > FIELDS_MAX:
         raise QueryTooLarge(
             f"an answer of up to {cost.fields} fields, {FIELDS_MAX} at most; ask for smaller pages",
@@ -97,6 +105,7 @@ class _Cost:
     """Fields of the outermost level."""
     fields: int = 0
     traces: int = 0
+    suppositions: int = 0
 
     def beside(self, other: _Cost) -> _Cost:
         fields = min(self.fields + other.fields, FIELDS_MAX * PAGE_SIZE_MAX)
@@ -105,11 +114,18 @@ class _Cost:
             self.roots + other.roots,
             fields,
             self.traces + other.traces,
+            _bounded(self.suppositions + other.suppositions),
         )
 
     def below(self, name: str, times: int) -> _Cost:
         fields = min(1 + times * self.fields, FIELDS_MAX * PAGE_SIZE_MAX)
-        return _Cost(self.depth + 1, 1, fields, int(name == "trace"))
+        suppositions = _bounded(times * self.suppositions + int(name in _SUPPOSITIONS))
+        return _Cost(self.depth + 1, 1, fields, int(name == "trace"), suppositions)
+
+
+def _bounded(suppositions: int) -> int:
+    """As far as it matters: fragments that spread fragments make counts grow."""
+    return min(suppositions, SUPPOSITIONS_MAX + 1)
 
 
 @dataclass(slots=True)

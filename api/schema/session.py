@@ -46,8 +46,9 @@ from api.schema.nodes import Page
 from api.schema.outcome import Refusal, refused
 from api.service import Service
 from credit.errors import CreditError
+from credit.facts import Fact
 from credit.policy import Policy
-from credit.rating import Rating, rate
+from credit.rating import History, Rating
 from credit.ratings import Ratings, StatedFact
 from ledger.authority import Authorities
 from ledger.control import Control
@@ -76,6 +77,9 @@ class Rated:
     """A rating under a policy, at both clocks."""
 
     rating: Rating
+    history: History
+    facts: Sequence[Fact]
+    """Those that the caller may know of, whose fold it is."""
     policy: Policy
     clocks: Clocks
     subject: SubjectLabel
@@ -356,15 +360,11 @@ def _rated(
     policy: Policy, facts: Sequence[StatedFact], clocks: Clocks, subject: SubjectLabel
 ) -> Rated | CreditError:
     try:
-        rating = rate(
-            policy,
-            [stated.fact for stated in facts],
-            as_of=clocks.as_of,
-            tree_size=clocks.tree_size,
-        )
+        known = [stated.fact for stated in facts]
+        history = History.of(policy, known, tree_size=clocks.tree_size)
     except CreditError as refusal:
         return refusal
-    return Rated(rating, policy, clocks, subject)
+    return Rated(history.rating(clocks.as_of), history, known, policy, clocks, subject)
 
 
 def _grouped(keys: Sequence[_RatingKey]) -> dict[Clocks, list[SubjectLabel]]:

@@ -19,6 +19,15 @@ INSPECTION = Kind(
     outcomes=("pass", "fail", "inconclusive"),
     graded_outcomes=("fail",),
     bases=("lab", "field", "document"),
-    measures=("samples", "samples_failed"),
+    measures=(
+        "samples",
+        "samples_failed",
+        "score_confidence",
+        "score_hygiene",
+        "score_structural",
+        "violations_critical",
+        "violations_major",
+        "violations_minor",
+    ),
     particulars=(*PRODUCT, CHARGES),
 )

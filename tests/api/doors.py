@@ -41,7 +41,7 @@ from tests.world import DAIRY, MARKET, PERSON, REGISTRY, Clock, draft_about
 ORIGIN = "ledger.test/xinyuan"
 
 POLICY = (
-    Path(__file__).resolve().parents[2] / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+    Path(__file__).resolve().parents[2] / "credit" / "policies" / "xinyuan-export-credit-0.2.0.json"
 )
 
 PERSON_LABEL = SubjectLabel("A" * 42 + "E")

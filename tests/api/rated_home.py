@@ -17,7 +17,7 @@ from ledger.statement import Severity, Weighing, issue
 from tests.api.homes import REPOSITORY, Home
 from tests.world import MARKET, draft_about
 
-POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.2.0.json"
 SUBJECTS = [Identity.parse("fei", str(3_000_000_000 + number)) for number in range(40)]
 
 

@@ -14,7 +14,7 @@ from credit.population import Shard, shards_of, unit_of
 from ledger.identity import SubjectLabel
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.2.0.json"
 DOCUMENT = POLICY.read_bytes().rstrip(b"\n")
 TASK = Task(DOCUMENT, date(2024, 6, 1), 1 << 40)
 OUTCOMES = ("fine", "warning", "criminal", "confiscation")

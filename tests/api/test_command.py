@@ -31,7 +31,7 @@ from ledger.statement import Severity, Weighing
 from tests.world import DAIRY, MARKET, REGISTRY, TRADER, rows_of_all_tables
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.1.0.json"
+POLICY = REPOSITORY / "credit" / "policies" / "xinyuan-export-credit-0.2.0.json"
 
 DOCUMENT = json.dumps(
     {

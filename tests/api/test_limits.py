@@ -13,6 +13,7 @@ from api.schema.limits import (
     DEPTH_MAX,
     FIELDS_MAX,
     ROOT_FIELDS_MAX,
+    SUPPOSITIONS_MAX,
     TOKENS_MAX,
     TRACES_MAX,
     check_cost,
@@ -37,6 +38,12 @@ def traces(count: int) -> str:
     return "{" + " ".join(f't{n}:trace(link:"x"){{a}}' for n in range(count)) + "}"
 
 
+def suppositions(count: int) -> str:
+    """So many questions of what would be, half of them of what would lead to a grade."""
+    names = (f"s{n}:{'whatIf' if n % 2 else 'toReach'}(grade:1){{a}}" for n in range(count))
+    return "{rating{" + " ".join(names) + "}}"
+
+
 def wide(pages: int, fields: int, first: str = "(first:100)") -> str:
     """`pages` root fields, each a page of edges with so many fields."""
     names = " ".join(f"f{number}" for number in range(fields))
@@ -48,6 +55,16 @@ def wide(pages: int, fields: int, first: str = "(first:100)") -> str:
     [
         pytest.param(nested(DEPTH_MAX), nested(DEPTH_MAX + 1), id="levels"),
         pytest.param(traces(TRACES_MAX), traces(TRACES_MAX + 1), id="traces"),
+        pytest.param(
+            suppositions(SUPPOSITIONS_MAX),
+            suppositions(SUPPOSITIONS_MAX + 1),
+            id="suppositions",
+        ),
+        pytest.param(
+            f"{{enterprises(first:{SUPPOSITIONS_MAX}){{whatIf{{a}}}}}}",
+            f"{{enterprises(first:{SUPPOSITIONS_MAX + 1}){{whatIf{{a}}}}}}",
+            id="suppositions about a page",
+        ),
         pytest.param(
             "{" + "a " * ROOT_FIELDS_MAX + "}", "{" + "a " * (ROOT_FIELDS_MAX + 1) + "}", id="roots"
         ),

@@ -1,12 +1,17 @@
 """`xin policy adopt`: a credit policy from a file, with a server and without."""
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api.demo import POLICY
+from api.founding import adopt_policy
+from api.service import Service
 from credit.document import DOCUMENT_BYTES_MAX
+from credit.errors import PolicyError
 from credit.policy import Policy
 from ledger.canonical import Json, decode, encode
 from tests.api.homes import Home
@@ -42,15 +47,15 @@ def test_a_policy_is_adopted_once_and_a_later_one_goes_before_it(
         "leaf_index": FIRST,
         "name": "xinyuan-export-credit",
         "superseded_by": None,
-        "version": "0.1.0",
+        "version": "0.2.0",
     }
     again = json.loads(home.ok("policy", "adopt", POLICY, "--json"))
     assert again == {**adopted, "duplicate": True}
     newer = tmp_path / "newer.json"
-    newer.write_bytes(policy(version="0.2.0") + b"\n")
+    newer.write_bytes(policy(version="0.2.1") + b"\n")
     assert home.ok("policy", "adopt", newer).splitlines() == [
-        f"entry {FIRST + 1}: policy xinyuan-export-credit 0.2.0 is adopted",
-        f"  SHA-256    {Policy.parse(policy(version='0.2.0')).hash.hex()}",
+        f"entry {FIRST + 1}: policy xinyuan-export-credit 0.2.1 is adopted",
+        f"  SHA-256    {Policy.parse(policy(version='0.2.1')).hash.hex()}",
         "  in force   from 2020-01-01",
     ]
     behind = json.loads(home.ok("policy", "adopt", POLICY, "--json"))
@@ -123,7 +128,7 @@ def filing(jti: str = "filing-1") -> str:
         pytest.param(policy(more=1), "CREDIT_POLICY_MEMBER", "more", id="a member too many"),
         pytest.param(policy(version="1"), "CREDIT_POLICY_VALUE", "version", id="no version"),
         pytest.param(
-            policy(start={"flag": "new", "grade": "E"}),
+            policy(start={"flag": "new", "grade": "E", "instead": []}),
             "CREDIT_POLICY_REFERENCE",
             "start / grade",
             id="a grade without a threshold",
@@ -144,14 +149,77 @@ def test_what_is_no_policy_is_refused_by_the_policys_own_code(
     assert home.rows() == held
 
 
+def unfit(section: str, *path: str | int, member: Json) -> bytes:
+    """The published policy with a member at a path of a section changed, or left out for None."""
+    document = decode(POLICY.read_bytes().strip())
+    place: Any = document[section] if isinstance(document, dict) else None
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = member
+    if member is None:
+        del place[path[-1]]
+    return encode(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "path"),
+    [
+        pytest.param(
+            unfit("unweighed", "treatment", member=None),
+            "CREDIT_POLICY_GAP",
+            ("kinds", "treatment"),
+            id="a kind of the ledger left out",
+        ),
+        pytest.param(
+            unfit("kinds", "inspection", "inconclusive", member=None),
+            "CREDIT_POLICY_GAP",
+            ("kinds", "inspection", "inconclusive"),
+            id="an outcome of the ledger left out",
+        ),
+        pytest.param(
+            unfit("unweighed", "recall", member=False),
+            "CREDIT_POLICY_REFERENCE",
+            ("unweighed", "recall"),
+            id="a kind that the ledger has not",
+        ),
+        pytest.param(
+            unfit("points", 9, "when", 0, "code", member=["safty"]),
+            "CREDIT_POLICY_REFERENCE",
+            ("points", 9, "when", 0, "code"),
+            id="a code that the ledger has not",
+        ),
+    ],
+)
+async def test_a_policy_that_does_not_fit_the_ledger_is_not_adopted(
+    home: Home, tmp_path: Path, document: bytes, code: str, path: tuple[str | int, ...]
+) -> None:
+    Policy.parse(document)
+    file = tmp_path / "policy.json"
+    file.write_bytes(document)
+    held = await asyncio.to_thread(home.rows)
+    refused = await asyncio.to_thread(home.xin, "policy", "adopt", file)
+    assert refused.refusal == code
+    assert f"  where  {' / '.join(map(str, path))}" in refused.err.splitlines()
+    # Nor is an entry that somebody else signed, which only the writer sees.
+    async with Service.opened(home.settings, writes=True) as service:
+        with pytest.raises(PolicyError) as refusal:
+            await adopt_policy(service, document)
+    assert (refusal.value.code, refusal.value.path) == (code, path)
+    assert await asyncio.to_thread(home.rows) == held
+
+
 def test_a_policy_that_is_too_large_for_an_entry_is_refused(home: Home, tmp_path: Path) -> None:
     document = policy()
-    points = json.loads(document)["points"]
-    more: list[Json] = [
-        {"code": [f"{'c' * 60}{number:03}"], "id": f"X{number}", "kind": "fraud-case", "points": 1}
-        for number in range(300)
+    caps: list[Json] = [
+        {
+            "id": f"{'C' * 60}{number:03}",
+            "months": 12,
+            "points": 1,
+            "when": [{"kind": "fraud-case"}],
+        }
+        for number in range(320)
     ]
-    large = policy(points=[*more, *points])
+    large = policy(caps=caps)
     assert len(document) < len(large) < DOCUMENT_BYTES_MAX
     Policy.parse(large)
     file = tmp_path / "policy.json"

@@ -26,7 +26,7 @@ from tests.world import (
     rows_of_all_tables,
 )
 
-POLICY = Path(__file__).resolve().parents[2] / "credit/policies/xinyuan-export-credit-0.1.0.json"
+POLICY = Path(__file__).resolve().parents[2] / "credit/policies/xinyuan-export-credit-0.2.0.json"
 PERSON_LABEL = SubjectLabel("p" * 42 + "A")
 DAY = date(2026, 3, 1)
 

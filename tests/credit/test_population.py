@@ -28,13 +28,16 @@ from credit.population import (
     unit_of,
 )
 from credit.rating import rate
-from ledger.canonical import decode
+from ledger.canonical import decode, encode
 from ledger.identity import SubjectLabel
+from tests.credit.histories import POLICIES, START, histories, plain_ratings
 
 ALL = 1 << 40
 """A tree size beyond every fact of these tests."""
 
 AS_OF = date(2024, 6, 1)
+
+FULL = Policy.parse(encode(POLICIES["xinyuan-export-credit-1.0.0"]))
 
 Stated = tuple[SubjectLabel, Fact]
 
@@ -66,72 +69,48 @@ def sha256(rows: Iterable[Row]) -> str:
     return hashlib.sha256(b"".join(row.line for row in rows)).hexdigest()
 
 
-FACTS = st.lists(
-    st.tuples(
-        st.integers(0, 5).map(label),
-        st.sampled_from(
-            [
-                ("inspection", "label", "fail"),
-                ("inspection", "routine", "pass"),
-                ("enforcement", "label", "admission-refused"),
-                ("enforcement", "quality", "criminal"),
-                ("fraud-case", "false-declaration", "suspected"),
-                ("ip-case", "counterfeit-goods", "confirmed"),
-                ("filing", "enterprise", "accepted"),
-            ]
-        ),
-        st.sampled_from(["minor", "general", "serious"]),
-        st.integers(0, 400),
-        st.one_of(st.none(), st.integers(0, 400)),
-        st.sampled_from([None, None, "案-1", "k2"]),
-    ),
-    max_size=40,
-).map(
-    lambda drawn: [
-        (
-            subject,
-            Fact(
-                leaf_index=3 * position,
-                kind=kind,
-                code=code,
-                outcome=outcome,
-                severity=severity,
-                occurred_on=date(2022, 1, 1),
-                decided_on=date(2023, 1, 1) + timedelta(days=days),
-                effective_on=None if later is None else date(2023, 1, 1) + timedelta(days=later),
-                case=case,
-                measures={"fine_fen": 5},
-                basis="document",
-            ),
-        )
-        for position, (subject, (kind, code, outcome), severity, days, later, case) in enumerate(
-            drawn
-        )
+def sha256_of_plain_rows(stated: Iterable[Stated]) -> str:
+    """The digest of the lines as the plain program gives them, under 0.2.0 on `AS_OF`."""
+    document = POLICIES["xinyuan-export-credit-0.2.0"]
+    facts: dict[SubjectLabel, list[Fact]] = {}
+    for subject, fact in stated:
+        facts.setdefault(subject, []).append(fact)
+    lines = bytearray()
+    for subject in sorted(facts):
+        (rating,) = plain_ratings(document, facts[subject], [AS_OF], tree_size=ALL)
+        assert isinstance(rating, bytes)
+        lines += b'{"rating":%b,"subject":"%b"}\n' % (rating, subject.encode("ascii"))
+    return hashlib.sha256(lines).hexdigest()
+
+
+POPULATIONS = st.lists(histories(POLICIES["xinyuan-export-credit-1.0.0"]), max_size=6).map(
+    lambda subjects: [
+        (label(number), fact) for number, facts in enumerate(subjects) for fact in facts
     ]
 )
+"""Up to six subjects. Their leaf indexes are alike: a rating reads the facts of one alone."""
 
 
 @settings(max_examples=60)
 @given(
-    stated=FACTS,
+    stated=POPULATIONS,
     shuffled=st.randoms(use_true_random=False),
-    offset=st.integers(0, 1500),
-    tree_size=st.integers(0, 130),
+    offset=st.integers(0, 2_500),
+    tree_size=st.integers(0, 33),
     cut=st.integers(1, 7),
 )
 def test_no_order_of_arrival_and_no_way_of_cutting_changes_a_byte(
-    policy: Policy,
     stated: list[Stated],
     shuffled: random.Random,
     offset: int,
     tree_size: int,
     cut: int,
 ) -> None:
-    as_of = date(2023, 1, 1) + timedelta(days=offset)
+    as_of = START + timedelta(days=offset)
     other = list(stated)
     shuffled.shuffle(other)
     expected = [
-        (subject, rate(policy, facts, as_of=as_of, tree_size=tree_size))
+        (subject, rate(FULL, facts, as_of=as_of, tree_size=tree_size))
         for subject in sorted({subject for subject, _ in stated})
         if (facts := [f for s, f in stated if s == subject and f.leaf_index < tree_size])
     ]
@@ -139,7 +118,7 @@ def test_no_order_of_arrival_and_no_way_of_cutting_changes_a_byte(
         patch.setattr(population, "SHARD_SUBJECTS_MAX", cut)
         patch.setattr(population, "SHARD_FACTS_MAX", 2 * cut)
         shards = list(shards_of(rows_of(other)))
-    rows = list(rate_all(policy, shards, as_of=as_of, tree_size=tree_size))
+    rows = list(rate_all(FULL, shards, as_of=as_of, tree_size=tree_size))
     assert [(row.subject, row.rating) for row in rows] == [
         (subject, rating.canonical()) for subject, rating in expected
     ]
@@ -161,7 +140,8 @@ def test_a_thousand_shuffles_give_one_digest(policy: Policy) -> None:
         choose.shuffle(stated)
         rows = rate_all(policy, shards_of(rows_of(stated)), as_of=AS_OF, tree_size=ALL)
         found.add(sha256(rows))
-    assert found == {"673617ca16d29f4ec1561dcfc3678d68667a4a40f47d608c6785b9d695cafe48"}
+    assert found == {"346d320df174de79125e87eebb921498480d1aff293e35cccb0956529322b9a4"}
+    assert found == {sha256_of_plain_rows(stated)}
 
 
 def test_a_worker_that_has_bytes_alone_gives_the_same_rows(policy: Policy) -> None:
@@ -178,11 +158,38 @@ def test_the_line_of_a_subject(policy: Policy) -> None:
     (row,) = rate_shard(policy, shard, as_of=AS_OF, tree_size=ALL)
     assert (row.grade, row.points, row.next_change_on) == ("B", 300, date(2025, 1, 11))
     assert row.line.decode() == (
-        '{"rating":{"flags":["insufficient-evidence"],"grade":"B","next_change":{"grade":"B",'
-        '"on":"2025-01-11","points":0},"points":300,"reasons":[{"case":"案","ends_on":'
-        '"2025-01-10","leaf_index":4,"points":300,"points_full":300,"rule":"P18"}],'
-        f'"since":"2024-01-10"}},"subject":"{label(1)}"}}\n'
+        '{"rating":{"flags":["insufficient-evidence"],"frozen":false,"grade":"B",'
+        '"held_since":null,"lowered":0,"merits":[],"next_change":{"grade":"B",'
+        '"on":"2025-01-11","points":0},"points":300,"promotion_on":null,"reasons":[{"cap":null,'
+        '"case":"案","ends_on":"2025-01-10","leaf_index":4,"permille":1000,"points":300,'
+        '"points_full":300,"relief":null,"rule":"P18"}],"since":"2024-01-10","target":"B"}'
+        f',"subject":"{label(1)}"}}\n'
     )
+
+
+def test_what_refers_measures_and_stands_on_a_basis_travels_with_a_shard() -> None:
+    measured = replace(fine(0), measures={"fine_fen": 100_000_000}, basis="document")
+    rated = {}
+    for size in (1, 2, 3):
+        facts = [
+            measured,
+            replace(
+                fine(1, date(2024, 2, 1)), kind="appeal", code="appeal", outcome="filed", refers=0
+            ),
+            replace(
+                fine(2, date(2024, 3, 1)), kind="appeal", code="appeal", outcome="varied", refers=1
+            ),
+        ]
+        (shard,) = shards_of(rows_of([(label(1), fact) for fact in facts]))
+        (row,) = rate_shard(FULL, shard, as_of=AS_OF, tree_size=size)
+        assert row.rating == rate(FULL, facts, as_of=AS_OF, tree_size=size).canonical()
+        rated[size] = (row.points, decode(row.rating)["flags"])  # type: ignore[call-overload, index]
+    # The greatest fine; its appeal, that stops nothing but promotion; and what the appeal undoes.
+    assert rated == {
+        1: (1_200, []),
+        2: (1_200, ["disputed"]),
+        3: (0, ["insufficient-evidence"]),
+    }
 
 
 def test_of_whom_nothing_is_known_at_that_size_there_is_no_row(policy: Policy) -> None:

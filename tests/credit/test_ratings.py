@@ -16,6 +16,7 @@ from credit.errors import FactUnknown, PolicyUnknown
 from credit.facts import Fact
 from credit.policy import Policy
 from credit.population import rate_all
+from credit.publicity import windows
 from credit.rating import rate
 from credit.ratings import (
     FACTS_PAGE_MAX,
@@ -43,6 +44,7 @@ from ledger.statement import (
     refers_to,
 )
 from ledger.tables import Base
+from tests.credit.histories import POLICIES
 
 KEY = SeedKey(bytes(range(32)))
 ISSUER = Identity.parse("uscc", "11150000MB0XY0014W").label()
@@ -234,10 +236,11 @@ async def test_many_references_are_resolved_some_at_a_time(
 async def test_what_refers_to_a_fact_is_told_as_far_as_it_is_known_in_effect_and_public(
     database: Database, policy_value: dict[str, Json], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A policy that shows objections, as 0.1.0 does not.
+    # A policy that shows objections, as 0.2.0 does not.
+    del cast("dict[str, Json]", policy_value["unweighed"])["objection"]
     cast("dict[str, Json]", policy_value["kinds"])["objection"] = {"filed": "weighs"}
     cast("list[Json]", policy_value["points"]).append(
-        {"id": "P99", "kind": "objection", "points": 1}
+        {"id": "P99", "points": 1, "when": [{"kind": "objection"}]}
     )
 
     def objection(to: int, day: date, severity: Severity | None) -> Weighing:
@@ -304,7 +307,7 @@ async def test_before_a_policy_is_adopted_or_in_force_nobody_is_rated(
 async def test_a_later_policy_rules_from_its_own_day_and_from_its_index_on(
     database: Database, policy: Policy, policy_value: dict[str, Json]
 ) -> None:
-    later = dict(policy_value, version="0.2.0", effective_from="2026-01-01")
+    later = dict(policy_value, version="0.3.0", effective_from="2026-01-01")
     await follow(database, [adopted(0, policy_value), stated(1, DAIRY, FAIL), adopted(2, later)])
     async with database.reading() as session:
         ratings = Ratings(session)
@@ -312,9 +315,9 @@ async def test_a_later_policy_rules_from_its_own_day_and_from_its_index_on(
         async def version(as_of: date, tree_size: int) -> str:
             return (await ratings.policy_in_force(as_of=as_of, tree_size=tree_size)).version
 
-        assert await version(date(2025, 12, 31), 3) == "0.1.0"
-        assert await version(date(2026, 1, 1), 2) == "0.1.0"
-        assert await version(date(2026, 1, 1), 3) == "0.2.0"
+        assert await version(date(2025, 12, 31), 3) == "0.2.0"
+        assert await version(date(2026, 1, 1), 2) == "0.2.0"
+        assert await version(date(2026, 1, 1), 3) == "0.3.0"
     # Before its day the later policy rates nobody; on it, everybody is due.
     assert await refresh(database, date(2025, 12, 31)) == 1
     assert await refresh(database, date(2025, 12, 31)) == 0
@@ -536,7 +539,13 @@ async def test_a_rating_is_not_written_over_a_fact_that_arrived_meanwhile(
 def a_log(policy_value: dict[str, Json], seed: int) -> list[LoggedEntry]:
     """Sixty entries about two subjects, three adoptions among them."""
     choose = random.Random(seed)
-    later = dict(policy_value, version="0.2.0", effective_from="2024-09-01", favourable_months=6)
+    publicity = {**cast("dict[str, Json]", policy_value["publicity"]), "favourable_months": 6}
+    later: dict[str, Json] = {
+        **policy_value,
+        "version": "0.3.0",
+        "effective_from": "2024-09-01",
+        "publicity": publicity,
+    }
     entries: list[LoggedEntry] = []
     for index in range(60):
         if index in (2, 40):
@@ -589,6 +598,145 @@ async def test_a_view_that_is_rebuilt_equals_the_one_that_grew_day_by_day(
                 rating.points,
                 rating.since,
             )
+
+
+FULL_VALUE: dict[str, Json] = POLICIES["xinyuan-export-credit-1.0.0"]
+FULL = Policy.parse(encode(FULL_VALUE))
+
+
+def about(to: int, kind: str, outcome: str, decided_on: date, code: str = "other") -> Weighing:
+    """What refers to the statement at the leaf index `to`."""
+    return Weighing(
+        kind=kind,
+        code=code,
+        outcome=outcome,
+        decided_on=decided_on,
+        refers=refers_to(ISSUER, f"r-{to}"),
+    )
+
+
+async def public_facts(database: Database, subject: SubjectLabel, today: date) -> list[int]:
+    async with database.reading() as session:
+        page = await Ratings(session).facts_of(subject, tree_size=1 << 40, public_on=today)
+    return [stated_fact.fact.leaf_index for stated_fact in page]
+
+
+async def points_at(database: Database, tree_size: int, as_of: date) -> int:
+    async with database.reading() as session:
+        return (await Ratings(session).of(DAIRY, as_of=as_of, tree_size=tree_size)).points
+
+
+async def points_stored(database: Database) -> int | None:
+    async with database.reading() as session:
+        return (await session.get_one(RatingRow, (DAIRY, FULL.hash))).points
+
+
+async def test_an_overturned_decision_leaves_the_public_and_the_rating_as_its_appeal_is_read(
+    database: Database,
+) -> None:
+    today = date(2024, 6, 1)
+    filed = about(1, "appeal", "filed", date(2024, 5, 2))
+    entries = [
+        adopted(0, FULL_VALUE),
+        stated(1, DAIRY, FINE),
+        stated(2, DAIRY, filed),
+        stated(3, TIMBER, FINE),
+    ]
+    await follow(database, entries)
+    assert await refresh(database, today) == 2
+    assert await public_facts(database, DAIRY, today) == [1]
+    assert await points_stored(database) == 300
+    # It is known today and takes effect some day: what was decided is gone at once.
+    overturned = replace(
+        about(2, "appeal", "overturned", date(2024, 5, 30)), effective_on=date(2024, 7, 1)
+    )
+    await follow(database, [stated(4, DAIRY, overturned)])
+    assert await public_facts(database, DAIRY, today) == []
+    assert await public_facts(database, DAIRY, date(2024, 2, 1)) == []
+    assert await public_facts(database, TIMBER, today) == [3]
+    assert await refresh(database, today) == 1
+    assert await points_stored(database) == 0
+    # What was answered stays provable at the tree size at which it was answered.
+    assert await points_at(database, 4, today) == 300
+    assert await points_at(database, 5, today) == 0
+    # The overturning was a slip: all is as it was.
+    await follow(database, [stated(5, DAIRY, about(4, "correction", "withdrawn", today))])
+    assert await public_facts(database, DAIRY, today) == [1]
+    assert await points_at(database, 6, today) == 300
+
+
+async def test_a_repair_ends_publicity_the_day_before(database: Database) -> None:
+    granted = about(1, "repair", "granted", date(2024, 5, 10))
+    await follow(database, [adopted(0, FULL_VALUE), stated(1, DAIRY, FINE)])
+    assert await public_facts(database, DAIRY, date(2025, 1, 10)) == [1]
+    await follow(database, [stated(2, DAIRY, granted)])
+    assert await public_facts(database, DAIRY, date(2024, 5, 9)) == [1]
+    assert await public_facts(database, DAIRY, date(2024, 5, 10)) == []
+    assert await points_at(database, 3, date(2024, 5, 9)) == 300
+    assert await points_at(database, 3, date(2024, 5, 10)) == 0
+    assert await points_at(database, 2, date(2024, 5, 10)) == 300
+
+
+def a_log_of_procedures(seed: int) -> list[LoggedEntry]:
+    """Forty entries about two subjects, most of which refer to an earlier one."""
+    choose = random.Random(seed)
+    steps = [
+        ("appeal", "filed"),
+        ("appeal", "overturned"),
+        ("correction", "withdrawn"),
+        ("objection", "upheld"),
+        ("rectification", "ordered"),
+        ("repair", "applied"),
+        ("repair", "granted"),
+    ]
+    entries: list[LoggedEntry] = []
+    for index in range(40):
+        day = date(2024, 1, 31) + timedelta(days=choose.randrange(200))
+        if index in (3, 30):
+            older = dict(FULL_VALUE, version="0.9.0", legal_basis=[])
+            entries.append(adopted(index, FULL_VALUE if index == 30 else older))
+            continue
+        if index % 2:
+            kind, outcome = choose.choice(steps)
+            weighing = about(choose.randrange(index), kind, outcome, day)
+        elif choose.random() < 0.3:
+            outcome = choose.choice(("entered", "left"))
+            weighing = Weighing(kind="list-entry", code="honour", outcome=outcome, decided_on=day)
+        else:
+            weighing = replace(choose.choice((FINE, FAIL, PASS, SUSPECTED)), decided_on=day)
+        entries.append(stated(index, choose.choice((DAIRY, DAIRY, TIMBER)), weighing))
+    return entries
+
+
+async def publicity(database: Database) -> dict[int, tuple[date | None, date | None]]:
+    async with database.reading() as session:
+        query = select(FactRow.leaf_index, FactRow.public_from, FactRow.public_until)
+        return {row.leaf_index: (row[1], row[2]) for row in await session.execute(query)}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_publicity_is_the_same_however_the_log_is_cut_and_when_it_is_read_again(
+    database: Database, seed: int
+) -> None:
+    entries = a_log_of_procedures(seed)
+    choose = random.Random(seed)
+    cuts = sorted(choose.sample(range(1, 40), 8))
+    found = []
+    for ends in ([40], cuts, range(1, 40)):
+        for first, end in itertools.pairwise([0, *ends, 40]):
+            await follow(database, entries[first:end])
+        found.append(await publicity(database))
+        async with database.reading() as session:
+            facts = await Ratings(session).facts_of_each([DAIRY, TIMBER], tree_size=40)
+        async with database.writing() as session:
+            await CreditView().clear(session)
+    expected = {
+        leaf_index: (window.first, window.last)
+        for of_subject in facts.values()
+        for leaf_index, window in windows(FULL, [one.fact for one in of_subject]).items()
+    }
+    assert len(expected) == 38
+    assert found == [expected] * 3
 
 
 def labels(count: int) -> list[SubjectLabel]:
