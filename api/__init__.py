@@ -37,6 +37,7 @@
     controls      control entries, signed by the root key and stated
     authorities   an authority's key and its mandate
     policies      a credit policy from a file
+    backtesting   what it would do, before it is adopted
     credentials   who is let in, from the operator's own hand
     serving       an application on this machine, until somebody says stop
     door          the public door as a client sees it, here or far away

@@ -15,7 +15,7 @@
     log         audit a whole log, write it as files, recover what one's own has lost
     keys        private keys: begun, listed, sealed, kept by an agent, replaced
     mandate     what an authority may state
-    policy      adopt a credit policy
+    policy      adopt a credit policy, or see before what it would do
     credential  who is let in, where no identity provider says so
     rebuild     make every view again from log and opening store
     schema      write the GraphQL schema of every tier
@@ -695,6 +695,59 @@ def policy_adopt(
 
     adopted = _run(adopt_file(_settings(), file, root_agent=root_agent))
     typer.echo(json.dumps(adopted.members()) if as_json else adopted.text())
+
+
+@policies.command("backtest")
+def policy_backtest(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The policy, one line of canonical JSON.")
+    ],
+    days: Annotated[
+        str | None,
+        typer.Option(metavar="DAY,…", help="Rising: of each, the year after it."),
+    ] = None,
+    years: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YEAR-YEAR",
+            help="Each 1 January of them; by default of the last four years that are over.",
+        ),
+    ] = None,
+    as_of: AsOfOption = None,
+    tree_size: SizeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whom a policy would regrade, and how often each of its grades failed in the next year."""
+    from api.backtesting import (
+        OrderBroken,
+        backtest_file,
+        backtest_text,
+        days_of,
+        days_of_years,
+    )
+    from api.progress import Bar
+    from credit.backtest import Verdict
+
+    if days is not None and years is not None:
+        raise typer.BadParameter("either --days or --years")
+    chosen = None
+    if days is not None:
+        chosen = days_of(days)
+    elif years is not None:
+        chosen = days_of_years(years)
+    with Bar.shown("testing") as bar:
+        work = backtest_file(
+            _settings(),
+            file,
+            bar,
+            days=chosen,
+            as_of=None if as_of is None else as_of.date(),
+            tree_size=tree_size,
+        )
+        backtest = _run(work)
+    typer.echo(backtest.canonical().decode() if as_json else backtest_text(backtest))
+    if backtest.verdict is Verdict.BREAKS:
+        raise OrderBroken.found(backtest)
 
 
 @credentials.command("issuers")

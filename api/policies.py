@@ -2,6 +2,7 @@
 
     adopt_file   by the file's canonical bytes
     Adopted      what became of it
+    read_policy  a policy from a file
 
 Whoever reads the log rates by the policy that was adopted last of those in force on a day. A policy
 is adopted once: a file that comes back after another is known, and stays behind it; to return to
@@ -17,10 +18,11 @@ from api.controls import Stated, known, root_key, state_controls
 from api.custody import custody_of
 from api.founding import adoption
 from api.settings import Settings
-from credit.completeness import adoptable
+from credit.completeness import check_complete
 from credit.document import DOCUMENT_BYTES_MAX
 from credit.policy import Policy
 from ledger.control import PolicyAdoption
+from ledger.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,8 @@ async def adopt_file(settings: Settings, file: Path, *, root_agent: Path | None 
     Raises `credit.errors.PolicyError`, whose path leads into the document, and what the log
     refuses.
     """
-    with file.open("rb") as opened:
-        # A byte more than may be, and the end of the line.
-        raw = opened.read(DOCUMENT_BYTES_MAX + 2)
-    policy = adoptable(raw.removesuffix(b"\n"))
+    policy = read_policy(file)
+    check_complete(policy, KINDS)
     log = await known(settings, None)
     reference, content = adoption(policy)
     contents = {log.reference_of(content, reference): content}
@@ -77,3 +77,11 @@ async def adopt_file(settings: Settings, file: Path, *, root_agent: Path | None 
         if isinstance(control.content, PolicyAdoption) and leaf_index > entry.leaf_index
     ]
     return Adopted(policy, entry, later[-1] if later else None)
+
+
+def read_policy(file: Path) -> Policy:
+    """One line of canonical JSON. Raises `PolicyError`, and what the system says of the file."""
+    with file.open("rb") as opened:
+        # A byte more than may be, and the end of the line.
+        raw = opened.read(DOCUMENT_BYTES_MAX + 2)
+    return Policy.parse(raw.removesuffix(b"\n"))

@@ -3,6 +3,7 @@
     rate_population   reads shards, has them rated, writes a line for each subject
     Rated             what was written, and its SHA-256
     rated_text        the same for people
+    followed_size     up to which tree size a session reads, and in one snapshot
 
 A line is canonical JSON, `{"rating":…,"subject":…}`, and lines are in the order of the labels. The
 whole is read in one snapshot of the database; a file is there whole or not at all.
@@ -71,7 +72,7 @@ async def rate_population(
     try:
         await require_head(database)
         async with database.reading() as session:
-            size = await _followed_size(database, session, tree_size)
+            size = await followed_size(database, session, tree_size)
             ratings = Ratings(session)
             policy = await ratings.policy_in_force(as_of=day, tree_size=size)
             bar.expect(await ratings.population_size(tree_size=size))
@@ -104,7 +105,7 @@ def rated_text(rated: Rated) -> str:
     )
 
 
-async def _followed_size(database: Database, session: AsyncSession, tree_size: int | None) -> int:
+async def followed_size(database: Database, session: AsyncSession, tree_size: int | None) -> int:
     """The size asked for, or the log's, once the facts below it are all there."""
     if not database.is_sqlite:
         # As SQLite has it: one snapshot for all that this session reads.

@@ -16,6 +16,7 @@
     rating       the fold over one subject's facts: grade, reasons, next change
     explanation  what would be otherwise
     population   the same for everybody: a pure map over shards of subjects, the same bytes anywhere
+    backtest     what a policy would have done: whom it regrades, what its grades foretold
     publicity    until when a fact may be shown to everyone
     tables       what the database holds of all this
     ratings      the view that follows the ledger, and the questions one may ask it

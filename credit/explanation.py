@@ -21,8 +21,8 @@ from credit.policy import Policy
 from credit.rating import History, Rating
 from credit.rules import Grade
 
-COUNTERFACTUAL_ACTS_MAX = 64
-"""Acts that are left out one after the other: each is a fold, and more explain nothing."""
+COUNTERFACTUAL_ACTS_MAX = 8
+"""Acts that are left out one after the other: each is two folds, and more explain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,12 @@ def to_reach(
     def reaches(rating: Rating) -> bool:
         return policy.rank(rating.grade) <= wanted
 
+    # Procedures of an act stay: what they annulled does not come back.
+    counting = {weight.fact.leaf_index for weight in history.sums.weights}
+    counting.update(line.fact.leaf_index for line in history.bounds.lines)
+
     def without(acts: Collection[str | int]) -> Rating:
-        kept = [fact for fact in known if fact.act not in acts]
+        kept = [fact for fact in known if fact.act not in acts or fact.leaf_index not in counting]
         return History.of(policy, kept, tree_size=tree_size).rating(as_of)
 
     by_index = {fact.leaf_index: fact for fact in known}

@@ -234,7 +234,9 @@ class Policy:
         for name, value in places.items():
             object.__setattr__(self, name, value)
         kinds = {condition.kind for standing in self.standings for condition in standing.when}
-        kinds.update(kind for kind, way in self.publicity.noted.items() if way is Shown.STANDING)
+        kinds.update(
+            kind for kind, ways in self.publicity.noted.items() if Shown.STANDING in ways.values()
+        )
         object.__setattr__(self, "standing_kinds", frozenset(kinds))
 
     @classmethod
@@ -407,13 +409,13 @@ class Policy:
             if fact.kind in self.unweighed:
                 return None
             raise self._unknown(fact, "kind", fact.kind)
-        if fact.outcome is None:
-            raise self._incomplete(fact, "outcome")
-        role = outcomes.get(fact.outcome)
-        if role is None:
+        role = outcomes.get(fact.outcome or "")
+        if role is None and fact.outcome is not None:
             raise self._unknown(fact, "outcome", fact.outcome)
         if fact.severity is not None and fact.severity not in self.severities:
             raise self._unknown(fact, "severity", fact.severity)
+        if role is None:
+            raise self._incomplete(fact, "outcome")
         if role is Role.SILENT:
             return role
         if fact.decided_on is None:

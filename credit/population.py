@@ -8,6 +8,8 @@
     rate_shard    policy and shard to rows
     rate_all      policy and any number of shards to rows, one shard in memory at a time
     rate_packed   the same for a worker, which is told the policy by its document
+    known_in      the facts of each subject of a shard's bytes
+    refusal_about   a refusal that names the subject
 
 Rows come in the order of the subjects, whoever cut the shards and wherever each is rated; a subject
 of whom nothing is known below the tree size has none. Nothing is skipped: the first subject with a
@@ -199,6 +201,20 @@ def rate_packed(document: bytes, packed: bytes, as_of: date, tree_size: int) -> 
     return _rows(_parsed(document), packed, as_of, tree_size)
 
 
+def known_in(packed: bytes, tree_size: int) -> Iterator[tuple[SubjectLabel, list[Fact]]]:
+    """The subjects of a shard's bytes of whom something is known, each with all of that."""
+    for subject, units in orjson.loads(packed):
+        facts = [_fact(unit) for unit in units if unit[0] < tree_size]
+        if facts:
+            yield subject, facts
+
+
+def refusal_about(subject: SubjectLabel, refusal: CreditError, by: str = "") -> CreditError:
+    """The refusal of one rating among many: it names the subject, and `by` what."""
+    message = f"{subject} cannot be rated{by}: {refusal.message}"
+    return type(refusal)(message, path=(subject, *refusal.path))
+
+
 @lru_cache(maxsize=_POLICIES_KEPT)
 def _parsed(document: bytes) -> Policy:
     return Policy.parse(document)
@@ -206,16 +222,11 @@ def _parsed(document: bytes) -> Policy:
 
 def _rows(policy: Policy, packed: bytes, as_of: date, tree_size: int) -> list[Row]:
     rows: list[Row] = []
-    for subject, units in orjson.loads(packed):
-        facts = [_fact(unit) for unit in units if unit[0] < tree_size]
-        if not facts:
-            continue
+    for subject, facts in known_in(packed, tree_size):
         try:
             rating = rate(policy, facts, as_of=as_of, tree_size=tree_size)
         except CreditError as refusal:
-            raise type(refusal)(
-                f"{subject} cannot be rated: {refusal.message}", path=(subject, *refusal.path)
-            ) from None
+            raise refusal_about(subject, refusal) from None
         change = rating.next_change
         rows.append(
             Row(

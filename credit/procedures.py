@@ -174,7 +174,7 @@ def _marks(policy: Policy, facts: Sequence[ReadFact]) -> list[OpenMark]:
         elif fact.case is not None:
             closing += by_case[at, fact.case]
         begins_on = fact.takes_effect_on
-        if begins_on is None:
+        if begins_on is None or (mark.joined is Joined.CASE and fact.case is None):
             continue
         later = [one for one in closing if one.leaf_index > fact.leaf_index]
         span = Span(begins_on, _first_day(later))

@@ -4,7 +4,7 @@
     Ends          why it is not shown, or no longer
     windows       of all facts of a subject
     window_alone  of a fact to which no other refers, and that refers to none
-    stands_alone  whether a fact is such a one, as far as it says itself
+    stands_alone  whether no other window depends on a fact
 
 Whatever day or tree size is asked about, publicity is judged today: an older answer does not bring
 back what has left public view. What is annulled is never shown, what is repaired until the day
@@ -73,14 +73,17 @@ def window_alone(policy: Policy, fact: Fact) -> Window:
 
 def stands_alone(policy: Policy, fact: Fact) -> bool:
     """Whether `window_alone` may be asked about it, and no other window depends on it."""
-    return fact.refers is None and policy.publicity.noted.get(fact.kind) is not Shown.STANDING
+    ways = policy.publicity.noted.get(fact.kind, {})
+    return fact.refers is None and Shown.STANDING not in ways.values()
 
 
 def windows(policy: Policy, facts: Sequence[Fact]) -> Mapping[int, Window]:
     """By leaf index; the facts are all of one subject, in the order of the log."""
     aims = targets(policy, facts)
     annulled = annulments(policy, facts, aims)
-    readable = [fact for fact in facts if fact.leaf_index not in annulled and _reads(policy, fact)]
+    standing = [fact for fact in facts if fact.leaf_index not in annulled]
+    aims = targets(policy, standing)
+    readable = [fact for fact in standing if _reads(policy, fact)]
     settled = settle(policy, readable)
     spans = standing_spans(settled.facts)
     found: dict[int, Window] = {}
@@ -90,19 +93,23 @@ def windows(policy: Policy, facts: Sequence[Fact]) -> Mapping[int, Window]:
             found[fact.leaf_index] = _never(Ends.ANNULLED)
             continue
         window = window_alone(policy, fact)
-        rule = policy.publicity.noted.get(fact.kind)
-        if window.ends is Ends.UNREADABLE or policy.reading(fact).role is not Role.NOTED:
-            pass
-        elif rule is Shown.STANDING:
+        rule = policy.publicity.rule(fact)
+        if rule is Shown.STANDING and window.ends is not Ends.UNREADABLE:
             window = _while_it_stands(spans.get(fact.leaf_index))
-        elif rule is Shown.TARGET:
+        elif rule is Shown.TARGET and window.ends is not Ends.UNREADABLE:
             window = _as_its_target(fact, found.get(aims.get(fact.leaf_index, -1)))
-        repaired_on = settled.repaired_on.get(fact.leaf_index)
-        if repaired_on is not None and window.last is not None and repaired_on <= window.last:
-            last = None if repaired_on == date.min else repaired_on - _ONE_DAY
-            window = Window(window.first, last, Ends.REPAIRED)
-        found[fact.leaf_index] = window
+        found[fact.leaf_index] = _until_repaired(window, settled.repaired_on.get(fact.leaf_index))
     return found
+
+
+def _until_repaired(window: Window, repaired_on: date | None) -> Window:
+    if repaired_on is None or window.first is None or window.last is None:
+        return window
+    if repaired_on > window.last:
+        return window
+    if repaired_on <= window.first:
+        return _never(Ends.REPAIRED)
+    return Window(window.first, repaired_on - _ONE_DAY, Ends.REPAIRED)
 
 
 def _reads(policy: Policy, fact: Fact) -> bool:
@@ -126,7 +133,7 @@ def _window(policy: Policy, fact: Fact, *, role: Role | None) -> Window:
     if role is Role.WEIGHS:
         assert fact.severity is not None
         return _for_months(fact.decided_on, policy.severities[fact.severity].public_months)
-    rule = policy.publicity.noted[fact.kind]
+    rule = policy.publicity.rule(fact)
     if isinstance(rule, int):
         return _for_months(fact.decided_on, rule)
     if rule is Shown.ALWAYS:

@@ -4,7 +4,8 @@
     History        the same, prepared once to be asked about many days
     History.path   the grades of all days, as the days on which something differs
     Rating         grade, points, reasons, flags, since when, and what comes next
-    Reason         one act that counts, or one red line; Merited what speaks for the subject
+    Reason         one act that counts, or one red line
+    Merited        what one item of merit gives
     Change         the next day on which the rating differs, if nothing more is stated
     State          what is held from one day on
 
@@ -13,8 +14,9 @@ a fact exists from the day it takes effect. Facts that are known and take effect
 `next_change`, as does every decay: it is what will happen if nothing more is stated. What is
 annulled is gone on every day: the old answer stays provable at the old tree size.
 
-A grade falls at once and rises on days of a cycle, a step at a time: it depends on all that was
-before, and a history is walked from turn to turn. Nothing depends on the order of the input. Pure.
+A grade falls at once and rises on days of a cycle, a step at a time; so it depends on all that
+came before, and the history is walked from turn to turn. Nothing depends on the order of the
+input. Pure.
 """
 
 from __future__ import annotations
@@ -225,9 +227,11 @@ class History(NamedTuple):
             is_frozen=state.is_frozen,
             reasons=(*self._lines(as_of), *self._acts(as_of, counted), *self._score(as_of)),
             merits=tuple(
-                Merited(merit.rule, points)
-                for merit in self.sums.merits
-                if (points := merit.points.on(as_of))
+                [
+                    Merited(merit.rule, points)
+                    for merit in self.sums.merits
+                    if (points := merit.points.on(as_of))
+                ]
             ),
             lowered=self.sums.lowered(as_of, counted),
             flags=state.flags,
@@ -304,7 +308,8 @@ class History(NamedTuple):
             movement is None
             or state.held_since is None
             or state.is_frozen
-            or self.policy.rank(state.target) >= self.policy.rank(state.grade)
+            or state.target == state.grade
+            or self.policy.rank(state.target) > self.policy.rank(state.grade)
         ):
             return None
         tomorrow = day_after(as_of)
@@ -355,21 +360,19 @@ class _Walk:
         """All of them, whenever anything in them differs. Written for speed."""
         policy, bounds, begins_on = self._policy, self._bounds, self._begins_on
         movement, grades = policy.movement, policy.grades
+        is_free, is_marked = bounds.are_none, self._is_marked
         points, becomes = 0, dict(zip(*self._points, strict=True))
-        is_plain = bounds.are_none and not self._is_marked
         self._put(self._before(date.min))
-        for day, next_day in pairwise([*sorted(self._turns()), None]):
+        for day, next_day in pairwise([*self._turns(), None]):
             assert day is not None
             if begins_on is None or day < begins_on:
                 self._put(self._before(day))
                 continue
             points = becomes.get(day, points)
-            flags, is_frozen = _UNMARKED
-            if is_plain:
-                target = policy.rank_of(points)
-            else:
-                target, missing = bounds.target(day, points)
-                flags, is_frozen = self._marked(day, missing)
+            target, missing = (
+                (policy.rank_of(points), []) if is_free else bounds.target(day, points)
+            )
+            flags, is_frozen = self._marked(day, missing) if is_marked or missing else _UNMARKED
             fell = self._falls(day, target)
             held, since = self._held, self._since
             now = State(day, grades[held], points, flags, grades[target], since, is_frozen)
@@ -378,7 +381,7 @@ class _Walk:
                 self._rise(movement, now, target, next_day, fell=fell)
         return self._states
 
-    def _turns(self) -> set[date]:
+    def _turns(self) -> list[date]:
         turns = {*self._points.days}
         if not self._bounds.are_none:
             turns |= self._bounds.turns
@@ -388,7 +391,7 @@ class _Walk:
                 turns.update(mark.span.turns)
         if self._begins_on is not None:
             turns.add(self._begins_on)
-        return turns
+        return sorted(turns)
 
     def _before(self, day: date) -> State:
         start = self._policy.start

@@ -9,7 +9,7 @@
     Merits, RunMerit, StandingMerit       what lowers a sum
     Procedures, Mark, Joined              what statements do to statements
     RedLine, Repeat, Requirement, Need    what bounds a grade
-    Ratio                                 one sum over another
+    Enough, NoSuch, KnownFor, Ratio       what may be needed for a grade
     Threshold, Band, Latest               from a sum or a score to a grade
     Watch, InstantDowngrade, Movement     how a grade moves
     Start, Instead                        before anything is known
@@ -441,7 +441,12 @@ class Publicity:
     """How long what does not weigh is shown."""
 
     favourable_months: int
-    noted: Mapping[str, Shown | int]
+    noted: Mapping[str, Mapping[str, Shown | int]]
+    """By kind and outcome."""
+
+    def rule(self, fact: Fact) -> Shown | int | None:
+        """Of what is noted; None of all else."""
+        return self.noted.get(fact.kind, {}).get(fact.outcome or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,21 +154,31 @@ class Sections:
         return kinds
 
     def publicity(self, place: Place) -> Publicity:
-        """A rule for every kind with an outcome that is noted, and for no other."""
+        """A rule for every outcome that is noted, and for no other."""
         members = place.members("favourable_months", "noted")
-        noted = {name: _shown(inner) for name, inner in members["noted"].entries(at_least=0)}
-        for kind, outcomes in self.outcomes.items():
-            if Role.NOTED in outcomes.values() and kind not in noted:
+        noted = {
+            name: self._shown(name, inner) for name, inner in members["noted"].entries(at_least=0)
+        }
+        for kind in self.outcomes:
+            if self._noted(kind) and kind not in noted:
                 raise PolicyGap(
                     f"how long {kind!r} is shown is not said", path=members["noted"].path
                 )
-        for name in noted:
-            if Role.NOTED not in self.outcomes.get(name, {}).values():
-                raise PolicyReference(
-                    f"no outcome of {name!r} is noted", path=(*members["noted"].path, name)
-                )
         months = members["favourable_months"].integer(1, MONTHS_MAX)
         return Publicity(favourable_months=months, noted=noted)
+
+    def _noted(self, kind: str) -> list[str]:
+        outcomes = self.outcomes.get(kind, {})
+        return [name for name, role in outcomes.items() if role is Role.NOTED]
+
+    def _shown(self, kind: str, place: Place) -> dict[str, Shown | int]:
+        """One rule for all outcomes of a kind that are noted, or one for each."""
+        outcomes = self._noted(kind)
+        if not outcomes:
+            raise PolicyReference(f"no outcome of {kind!r} is noted", path=place.path)
+        if not isinstance(place.value, dict):
+            return dict.fromkeys(outcomes, _shown(place))
+        return {name: _shown(inner) for name, inner in place.members(*outcomes).items()}
 
     def latest(self, place: Place) -> Latest | None:
         """How the last fact scores; None where acts are summed."""

@@ -17,15 +17,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, Self
 
 from credit.calendar import add_months, day_after
 from credit.policy import Policy
 from credit.rules import Cap, RunMerit
-from credit.timelines import NEVER, Act, Level, Span, Toggle
+from credit.timelines import Act, Level, Span, Toggle
 from credit.weights import Step, Weight
 
 _ONE_DAY = timedelta(days=1)
+_NO_STEP = Step(date.min, 0, 0, None)
+
+_points_of = attrgetter("points")
 
 
 class Counted(NamedTuple):
@@ -101,12 +106,12 @@ def merits_of(
     if policy.merits is None or not (tallies or standing):
         return merits
     for item, place in zip(policy.merits.items, policy.merit_places, strict=True):
+        level = Level()
         if isinstance(item, RunMerit):
-            acts = tallies.get(place, Level())
-            level = acts.mapped(_points_of_run(item))
-        else:
-            stands = standing.get(place, NEVER)
-            level = stands.level(item.points)
+            if place in tallies:
+                level = tallies[place].mapped(_points_of_run(item))
+        elif place in standing:
+            level = standing[place].level(item.points)
         if any(level.values):
             merits.append(Merit(item.rule, level))
     return merits
@@ -122,11 +127,13 @@ def _may_cut(caps: Sequence[Cap], weights: Sequence[Weight]) -> bool:
     for weight in weights:
         for cap in weight.caps:
             by_cap[cap] += weight.points_full
-    return any(in_all > cap.points for cap, in_all in zip(caps, by_cap, strict=True))
+            if by_cap[cap] > caps[cap].points:
+                return True
+    return False
 
 
 def _added_up(weights: Sequence[Weight]) -> Level:
-    """Where nothing is cut or lowered. Written for speed: so it is for nearly every subject."""
+    """The sum where no cap cuts and no merit lowers. Written for speed: it is so of nearly all."""
     lives: dict[Act, list[tuple[Step, ...]]] = {}
     for weight in weights:
         of_act = lives.get(weight.act)
@@ -154,13 +161,14 @@ def _added_up(weights: Sequence[Weight]) -> Level:
 
 
 def _heaviest(lives: Sequence[Sequence[Step]]) -> Iterator[Step]:
-    """The steps of several facts, each with what the heaviest of them weighs from then on."""
+    """That of the heaviest of several facts, from each day on which one takes a step."""
     turns = [(step.begins_on, at, step) for at, life in enumerate(lives) for step in life]
     turns.sort()
-    now = [0] * len(lives)
-    for day, at, step in turns:
-        now[at] = step.points
-        yield Step(day, max(now), step.permille, step.relief)
+    now = [_NO_STEP] * len(lives)
+    for day, of_the_day in groupby(turns, key=itemgetter(0)):
+        for _, at, step in of_the_day:
+            now[at] = step
+        yield max(now, key=_points_of)._replace(begins_on=day)
 
 
 def _points(
@@ -189,7 +197,7 @@ def _points(
             at_turn += 1
             if step is None:
                 continue
-            acts.current[at] = step
+            acts.taken[at] = step
             if at in shared:
                 acts.changed.add(weights[at].act)
             else:
@@ -235,7 +243,7 @@ class _Acts:
             for members in self._members.values():
                 if len(members) > 1:
                     self.shared.update(members)
-        self.current: list[Step | None] = [None] * len(weights)
+        self.taken: list[Step | None] = [None] * len(weights)
         self.adds = [0] * len(weights)
         self.changed: set[Act] = set()
         """Acts of several facts of which one took a step since they were weighed."""
@@ -246,7 +254,7 @@ class _Acts:
         for act in self.changed:
             heaviest, most = -1, 0
             for at in self._members[act]:
-                step = self.current[at]
+                step = self.taken[at]
                 if step is None or not step.points:
                     continue
                 if heaviest < 0 or _outweighs(
@@ -261,7 +269,7 @@ class _Acts:
         """The acts that count now, in the order of the facts."""
         found = [
             Counted(weight, step, points, None)
-            for weight, step, points in zip(self._weights, self.current, self.adds, strict=True)
+            for weight, step, points in zip(self._weights, self.taken, self.adds, strict=True)
             if points and step is not None
         ]
         return sorted(found, key=_in_order)

@@ -3,7 +3,7 @@
     Span       days on which something holds: the first, and the first on which it is over
     Level      a number that changes on some days
     Toggle     a truth that changes on some days; NEVER, ALWAYS; all_of several
-    effect_of  the day on which a fact takes effect
+    effect_of  the day on which a fact takes effect that a policy has read
     months_of  from the effect of a fact to the end of its months
     tallied    how many acts there are, of facts that begin, end, and break the run
     within_ratio   whether one sum over facts is small beside another
@@ -16,17 +16,18 @@ from day to day. Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
 
 from credit.calendar import add_months, day_after
 from credit.facts import Fact
 
 Act: TypeAlias = str | int
+
+_begins_on = attrgetter("begins_on")
 
 
 class Span(NamedTuple):
@@ -130,14 +131,14 @@ def tallied(facts: Iterable[Fact], breaks: Iterable[Fact], months: int) -> Level
         (effect_of(fact), 1, fact.leaf_index, None) for fact in breaks
     ]
     for fact in facts:
-        span = months_of(fact, months)
+        begins_on, over_on = span = months_of(fact, months)
         if not span.is_empty:
-            begins_on, *ended = span.turns
             steps.append((begins_on, 1, fact.leaf_index, fact.act))
-            steps.extend((day, 0, fact.leaf_index, fact.act) for day in ended)
+            if over_on is not None:
+                steps.append((over_on, 0, fact.leaf_index, fact.act))
     steps.sort(key=itemgetter(0, 1, 2))
     live: dict[int, Act] = {}
-    acts: Counter[Act] = Counter()
+    acts: dict[Act, int] = {}
     days: list[date] = []
     values: list[int] = []
     for day, of_the_day in groupby(steps, key=itemgetter(0)):
@@ -147,7 +148,7 @@ def tallied(facts: Iterable[Fact], breaks: Iterable[Fact], months: int) -> Level
                 acts.clear()
             elif begins:
                 live[leaf_index] = act
-                acts[act] += 1
+                acts[act] = acts.get(act, 0) + 1
             elif live.pop(leaf_index, None) is not None:
                 acts[act] -= 1
                 if not acts[act]:
@@ -189,17 +190,14 @@ def covered(spans: Sequence[Span]) -> Toggle:
     """Whether any of them holds."""
     if not spans:
         return NEVER
-    steps: Counter[date] = Counter()
-    for span in spans:
-        if not span.is_empty:
-            begins_on, *ended = span.turns
-            steps[begins_on] += 1
-            for day in ended:
-                steps[day] -= 1
-    held = 0
     turns: list[date] = []
-    for day in sorted(steps):
-        before, held = held, held + steps[day]
-        if (held > 0) != (before > 0):
-            turns.append(day)
+    for span in sorted(spans, key=_begins_on):
+        if span.is_empty:
+            continue
+        begins_on, over_on = span
+        if not turns or turns[-1] < begins_on:
+            turns += (begins_on, begins_on)
+        if over_on is None:
+            return Toggle(initial=False, turns=tuple(turns[:-1]))
+        turns[-1] = max(turns[-1], over_on)
     return Toggle(initial=False, turns=tuple(turns))

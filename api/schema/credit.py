@@ -27,7 +27,7 @@ from api.schema.session import Info, Rated
 from api.schema.statement import Statement, statement_of
 from api.schema.tiers import described, only
 from credit import rating as credit_rating
-from credit.explanation import to_reach, what_if
+from credit.explanation import COUNTERFACTUAL_ACTS_MAX, to_reach, what_if
 from credit.facts import Fact
 from credit.rating import State
 from credit.rules import Grade
@@ -75,6 +75,8 @@ class Reason:
     """One act that counts, or a red line."""
 
     reason: strawberry.Private[credit_rating.Reason]
+    tree_size: strawberry.Private[int]
+    """Of the rating: what is at or beyond it was supposed, whatever the log has there by now."""
 
     @described(description="The statement behind it, by its place in the log.")
     def leaf_index(self) -> Natural:
@@ -117,8 +119,10 @@ class Reason:
     def case(self) -> str | None:
         return self.reason.case
 
-    @described(description="The statement behind it.")
+    @described(description="The statement behind it; null of one that was supposed.")
     async def statement(self, info: Info) -> Statement | None:
+        if self.reason.leaf_index >= self.tree_size:
+            return None
         visible = await info.context.at.load(self.reason.leaf_index)
         return None if visible is None else statement_of(visible)
 
@@ -203,7 +207,7 @@ class Counterfactual:
     without: list[Natural] | None = strawberry.field(
         description="Statements by their places in the log, one of each act: had these acts not "
         "been, the grade would be held. No act is named in vain. Empty if it is held; null if no "
-        "64 acts lead there."
+        f"{COUNTERFACTUAL_ACTS_MAX} acts lead there."
     )
     on: Day | None = strawberry.field(
         description="The first day on which it is held if nothing more is stated; null if never."
@@ -215,6 +219,8 @@ class SupposedRating:
     """A window on a rating that is not."""
 
     rating: strawberry.Private[credit_rating.Rating]
+    rated: strawberry.Private[Rated]
+    """What it departs from."""
 
     @described(description="The grade.")
     def grade(self) -> str:
@@ -233,7 +239,7 @@ class SupposedRating:
         "from its size on, in its order."
     )
     def reasons(self) -> list[Reason]:
-        return [Reason(reason=reason) for reason in self.rating.principal_reasons]
+        return _reasons(self.rating, self.rated)
 
     @described(description="What else is to be known; names of the policy.")
     def flags(self) -> list[str]:
@@ -296,7 +302,7 @@ class CreditRating:
 
     @described(description="The principal reasons, at most four, heaviest first.")
     def reasons(self) -> list[Reason]:
-        return [Reason(reason=reason) for reason in self.rated.rating.principal_reasons]
+        return _reasons(self.rated.rating, self.rated)
 
     @described(description="How many acts and red lines count in all.")
     def reason_count(self) -> int:
@@ -344,7 +350,7 @@ class CreditRating:
         description="The rating if something else had been stated: with `add`, without `remove`.",
         metadata=only(Tier.ENTERPRISE, Tier.AUTHORITY),
     )
-    def what_if(
+    async def what_if(
         self,
         info: Info,
         add: Annotated[
@@ -361,7 +367,8 @@ class CreditRating:
         rated = self.rated
         try:
             _check_hypothesis(rated, add or [], remove or [])
-            rating = what_if(
+            rating = await asyncio.to_thread(
+                what_if,
                 rated.policy,
                 rated.facts,
                 add=[one.fact() for one in add or []],
@@ -371,7 +378,7 @@ class CreditRating:
             )
         except KNOWN as error:
             return info.context.refused(error)
-        return SupposedRating(rating=rating)
+        return SupposedRating(rating=rating, rated=rated)
 
     @described(
         description="How a grade, or a better one, would be reached.",
@@ -429,6 +436,11 @@ RatingResult = Annotated[
         "policy is in force.",
     ),
 ]
+
+
+def _reasons(rating: credit_rating.Rating, rated: Rated) -> list[Reason]:
+    tree_size = rated.clocks.tree_size
+    return [Reason(reason=reason, tree_size=tree_size) for reason in rating.principal_reasons]
 
 
 def _change(rating: credit_rating.Rating) -> RatingChange | None:

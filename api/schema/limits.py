@@ -44,9 +44,9 @@ ROOT_FIELDS_MAX = 50
 TRACES_MAX = 5
 """Each walks at most as far as its own bounds, which is most of a second of one core."""
 
-SUPPOSITIONS_MAX = 4
-"""Of `whatIf` and `toReach`, those of each edge of a page counted: one of them is up to 130 folds,
-for the largest subject of the real refusals a third of a second of one core."""
+SUPPOSITIONS_MAX = 2
+"""Of `whatIf` and `toReach`, those of each edge of a page counted: one of them is up to 17 folds,
+for the largest subject of the real refusals a tenth of a second of one core."""
 
 _SUPPOSITIONS = frozenset({"toReach", "whatIf"})
 

@@ -172,7 +172,5 @@ async def visible_statement(context: Session, entry: LoggedEntry) -> Statement |
     body = entry.body
     if not isinstance(body, LedgerStatement):
         return None
-    if not await context.is_visible(body.subject, entry.leaf_index):
-        return None
     visible = await context.at.load(entry.leaf_index)
     return None if visible is None else statement_of(visible)

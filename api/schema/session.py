@@ -175,18 +175,6 @@ class Session:
             groups[self.public_on(subject)].append(subject)
         return groups
 
-    async def is_visible(self, subject: SubjectLabel, leaf_index: int) -> bool:
-        """Whether the caller may see the statement at that index."""
-        async with self.reading() as session:
-            found = await Ratings(session).facts_of(
-                subject,
-                tree_size=leaf_index + 1,
-                after=leaf_index - 1,
-                public_on=self.public_on(subject),
-                limit=1,
-            )
-        return bool(found)
-
     async def _read_size(self) -> int:
         async with self.reading() as session:
             query = select(func.min(CursorRow.next_index))
@@ -260,13 +248,8 @@ class Session:
         size = await self.size()
         async with self.reading() as session:
             found = await self.service.referents.find(session, keys, tree_size=size)
-            visible: set[tuple[SubjectLabel, int]] = set()
             places = [(referent.subject, referent.leaf_index) for referent in found.values()]
-            for public_on, subjects in self._by_publicity(
-                list({subject for subject, _ in places})
-            ).items():
-                group = [place for place in places if place[0] in subjects]
-                visible |= await Ratings(session).shown(group, public_on=public_on)
+            visible = await self._seen(session, places)
             entries = await _entries(session, sorted(index for _, index in visible))
         names = await self.issuer_names()
         answers: list[VisibleStatement | None] = []
@@ -315,11 +298,29 @@ class Session:
         ]
 
     async def _at(self, keys: list[int]) -> list[VisibleStatement | None]:
-        """Statements whose visibility was judged before, by index."""
+        """Statements by index; None where there is none that the caller may see."""
         async with self.reading() as session:
             entries = await _entries(session, sorted(set(keys)))
+            places = [
+                (entry.body.subject, leaf_index)
+                for leaf_index, entry in entries.items()
+                if isinstance(entry.body, Statement)
+            ]
+            visible = {leaf_index for _, leaf_index in await self._seen(session, places)}
         names = await self.issuer_names()
-        return [self._visible(entries[key], names) if key in entries else None for key in keys]
+        return [self._visible(entries[key], names) if key in visible else None for key in keys]
+
+    async def _seen(
+        self, session: AsyncSession, places: Sequence[tuple[SubjectLabel, int]]
+    ) -> set[tuple[SubjectLabel, int]]:
+        """Of statements by subject and index, those that the caller may see."""
+        shown: set[tuple[SubjectLabel, int]] = set()
+        for public_on, subjects in self._by_publicity(
+            list({subject for subject, _ in places})
+        ).items():
+            group = [place for place in places if place[0] in subjects]
+            shown |= await Ratings(session).shown(group, public_on=public_on)
+        return shown
 
     def _visible(
         self,

@@ -9,8 +9,8 @@ import pytest
 from api.founding import adopt_policy
 from api.schema.credit import HYPOTHESES_MAX, REMOVED_MAX
 from ledger.statement import Severity, Weighing, refers_to
-from tests.api.doors import POLICY, Doors, fine
-from tests.world import DAIRY, MARKET, rows_of_all_tables
+from tests.api.doors import POLICY, Doors, fine, suspicion
+from tests.world import DAIRY, MARKET, TRADER, rows_of_all_tables
 
 FULL = Path(POLICY).with_name("xinyuan-export-credit-1.0.0.json")
 
@@ -156,6 +156,34 @@ async def test_a_supposition_is_rated_and_leaves_no_trace(full: Doors) -> None:
     repaired = (await full.ask(SUPPOSED, asked, tier="authority"))["enterprise"]["rating"]
     assert repaired["whatIf"]["points"] == 0
     assert await rows_of_all_tables(full.service.database) == before
+
+
+async def test_what_is_supposed_shows_nothing_that_the_log_has_in_its_place(full: Doors) -> None:
+    size = full.service.writer.tree_size
+    await full.state(full.draft(suspicion(), about=TRADER, particulars={"text": "at dawn"}))
+    query = """
+    query($id: String!, $knownAt: KnownAt, $add: [HypotheticalFact!]) {
+      enterprise(id: $id, knownAt: $knownAt) { ... on Enterprise { rating { ... on CreditRating {
+        whatIf(add: $add) { ... on SupposedRating {
+          reasons { leafIndex statement { text } } } } } } } } }
+    """
+    warning = {
+        "kind": "inspection",
+        "code": "label",
+        "outcome": "fail",
+        "severity": "MINOR",
+        "decidedOn": "2026-02-20",
+    }
+    asked: dict[str, Any] = {
+        "id": DAIRY.identifier,
+        "knownAt": {"treeSize": size},
+        "add": [warning],
+    }
+    for tier in ("enterprise", "authority"):
+        data = await full.ask(query, asked, tier=tier)
+        assert data["enterprise"]["rating"]["whatIf"]["reasons"] == [
+            {"leafIndex": size, "statement": None}
+        ]
 
 
 @pytest.mark.parametrize(

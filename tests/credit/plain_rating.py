@@ -686,6 +686,8 @@ class Subject:
 
         for rule in self.policy["marks"]:
             for opening in self.of(rule["opened_by"], ANY):
+                if rule["joined"] == "case" and opening.case is None:
+                    continue
                 closed = [
                     closing.effect
                     for closing in self.of(rule["closed_by"], ANY)

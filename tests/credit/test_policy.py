@@ -280,12 +280,39 @@ def test_a_value_of_another_type_is_refused(value: Value, section: str) -> None:
         bool: (0, "true", [], {}),
     }
     for path, there in in_section(value, section):
-        if there is not None:
+        # How long a kind is shown may be said in three forms; they are tested below.
+        if there is not None and not fits(path, ("publicity", "noted", "*")):
             for other in others[type(there)]:
                 assert (other, refusal(put(value, path, other))) == (
                     other,
                     ("CREDIT_POLICY_VALUE", path),
                 )
+
+
+@pytest.mark.parametrize(
+    ("shown", "code", "path"),
+    [
+        pytest.param(True, "CREDIT_POLICY_VALUE", (), id="a flag"),
+        pytest.param([], "CREDIT_POLICY_VALUE", (), id="a list"),
+        pytest.param("for-ever", "CREDIT_POLICY_VALUE", (), id="a word that is none"),
+        pytest.param({"entered": 3}, "CREDIT_POLICY_MEMBER", ("left",), id="an outcome left out"),
+        pytest.param(
+            {"entered": 3, "left": "never", "notified": "never"},
+            "CREDIT_POLICY_MEMBER",
+            ("notified",),
+            id="an outcome that is silent",
+        ),
+        pytest.param(
+            {"entered": {}, "left": "never"}, "CREDIT_POLICY_VALUE", ("entered",), id="no rule"
+        ),
+    ],
+)
+def test_how_long_a_kind_is_shown_is_said_for_all_or_for_each_of_its_noted_outcomes(
+    full_policy_value: dict[str, Json], shown: Json, code: str, path: Where
+) -> None:
+    place = ("publicity", "noted", "list-entry")
+    assert refusal(put(full_policy_value, place, shown)) == (code, (*place, *path))
+    assert refusal(put(full_policy_value, place, 12)) == ("", ())
 
 
 @pytest.mark.parametrize(("value", "section"), SECTIONS)
@@ -396,6 +423,7 @@ BOUNDS = (
     Bounds(("product_states", "tightened", "sampling_bp"), 0, BASIS_POINTS_MAX, alone=False),
     Bounds(("publicity", "favourable_months"), 1, MONTHS_MAX),
     Bounds(("publicity", "noted", "*"), 1, MONTHS_MAX),
+    Bounds(("publicity", "noted", "*", "*"), 1, MONTHS_MAX),
     Bounds(("red_lines", "*", "months"), 1, MONTHS_MAX),
     Bounds(("red_lines", "*", "repeat", "acts"), 2, EVIDENCE_MAX),
     Bounds(("red_lines", "*", "repeat", "within_months"), 1, MONTHS_MAX),

@@ -193,11 +193,11 @@ def test_a_list_entry_is_shown_while_it_is_the_last_of_its_code() -> None:
         on(5, "2025-02-10", "list-entry/entered", "honour"),
     ]
     assert shown_days(facts) == {
-        1: ("2024-01-10", "2024-02-09", Ends.REPLACED),
+        # A notice waits for its defence: nobody else is told of it.
+        1: Ends.NEVER_SHOWN,
         2: ("2024-02-10", "2025-02-09", Ends.REPLACED),
         3: ("2024-02-20", EVER, Ends.NONE),
-        # It stands for no day: the other of that day comes after it.
-        4: Ends.REPLACED,
+        4: Ends.NEVER_SHOWN,
         5: ("2025-02-10", EVER, Ends.NONE),
     }
     assert [stands_alone(FULL, fact) for fact in facts] == [False] * 5
@@ -282,7 +282,7 @@ def test_an_effect_that_has_ended_is_shown_no_longer() -> None:
     ]
     assert shown_days(facts) == {
         1: ("2024-01-10", "2024-06-09", Ends.REPAIRED),
-        2: ("2024-06-10", "2025-06-10", Ends.PERIOD),
+        2: Ends.NEVER_SHOWN,
     }
 
 
@@ -306,6 +306,11 @@ def test_a_procedure_is_shown_from_its_day_as_long_as_what_it_is_about() -> None
     assert not windows(FULL, facts)[10].shows(date(2025, 2, 1))
 
 
+def test_a_procedure_of_an_earlier_day_waits_for_what_it_is_about() -> None:
+    facts = [FINE, on(6, "2024-01-10", "rectification/ordered", "payment", refers=5)]
+    assert shown_days(facts)[6] == ("2024-01-31", "2025-01-31", Ends.PERIOD)
+
+
 def test_a_procedure_goes_with_what_it_is_about() -> None:
     suspected = replace(FINE, leaf_index=1, kind="fraud-case", outcome="suspected")
     facts = [
@@ -323,7 +328,7 @@ def test_a_procedure_goes_with_what_it_is_about() -> None:
         1: Ends.NEVER_SHOWN,
         5: Ends.ANNULLED,
         6: Ends.NEVER_SHOWN,
-        7: Ends.ANNULLED,
+        7: Ends.NEVER_SHOWN,
         8: Ends.NEVER_SHOWN,
         9: Ends.NEVER_SHOWN,
         10: Ends.NEVER_SHOWN,

@@ -293,7 +293,7 @@ def red_lines() -> Theme:
         "What is silent crosses no line.",
         [
             counterfeit(0, "2021-01-31"),
-            fact(1, "ip-case/suspected", "2021-05-31", code="counterfeit-goods"),
+            fact(1, "ip-case/suspected", "2021-05-31", code="counterfeit-goods", case="i-1"),
         ],
         "2021-05-31",
         grade="B",
@@ -305,16 +305,18 @@ def red_lines() -> Theme:
 
     theme.follow(
         "on the list of serious dishonesty, off it, and on it again",
-        "R06 holds while the entry stands.",
+        "R06 holds while the entry stands; a notice is silent, before it and beside it.",
         [
             entry(0, "notified", "2021-01-10"),
             entry(1, "entered", "2021-02-10"),
             entry(2, "left", "2021-06-10"),
             entry(3, "entered", "2021-08-10"),
+            entry(4, "notified", "2021-04-10"),
         ],
         {
-            "2021-02-09": {"target": "A"},
+            "2021-02-09": {"target": "B", "flags": ["new"]},
             "2021-02-10": {"target": "D", "reasons": [{"rule": "R06", "leaf_index": 1}]},
+            "2021-04-10": {"target": "D"},
             "2021-06-09": {"target": "D"},
             "2021-06-10": {"target": "A", "reasons": []},
             "2021-08-10": {

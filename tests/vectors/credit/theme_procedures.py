@@ -561,10 +561,10 @@ def marks() -> Theme:
     )
     theme.add(
         "a suspicion without a case",
-        "Null is no case in common.",
+        "Nothing could ever close it, so it opens nothing.",
         [base, case(1, "suspected", "2021-03-01", None), case(2, "dismissed", "2021-06-01", None)],
-        "2021-06-01",
-        **watched,
+        "2021-05-01",
+        **free,
     )
     theme.add(
         "a suspicion in the case of another kind",
